@@ -1,0 +1,136 @@
+package holdfast
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast/internal/clock"
+	"github.com/holdfast-go/holdfast/internal/store"
+)
+
+// Locker makes locks on one Redis client. It is safe for concurrent use and must not be
+// copied. Sessions made from one Locker share its goroutines; a program needs one per
+// Redis deployment.
+type Locker struct {
+	store *store.Store
+	clock *clock.Clock
+	opts  []Option
+	dog   *watchdog
+
+	// ctx ends, with ErrClosed, when Close is called.
+	ctx   context.Context
+	close context.CancelCauseFunc
+
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup // the library's goroutines; Add only under mu while not closed
+}
+
+// New returns a Locker whose locks live on the client's Redis: a single server, one
+// behind Sentinel, or a Cluster (a [redis.Ring] is treated like a Cluster). The options
+// are the defaults of its locks. New does no I/O and starts no goroutine; it panics if
+// client is nil. The client stays the caller's, who closes it after the Locker.
+//
+// The client's own time-outs bound how long a request that nobody waits for any more
+// stays under way. Holdfast's requests are never repeated by the client's MaxRetries.
+func New(client redis.UniversalClient, opts ...Option) *Locker {
+	if client == nil {
+		panic("holdfast: nil client")
+	}
+	l := &Locker{store: store.New(client), clock: clock.New(systemClock()), opts: opts}
+	l.dog = newWatchdog(l)
+	l.ctx, l.close = context.WithCancelCause(context.Background())
+	return l
+}
+
+// systemClock is replaced by tests of suspended machines.
+var systemClock = clock.System
+
+// Close ends every session made from the Locker, with ErrClosed as the cause, fails
+// every Acquire under way likewise, and waits for the Locker's goroutines; one that is in
+// a request waits for the client's time-out at most. It does not wait for the caller's
+// functions, and it does not give locks back: whether the work under them has stopped is
+// not for Close to know. They expire, or [Session.Release] gives them back, which works
+// after Close too. Close always returns nil.
+func (l *Locker) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.close(ErrClosed)
+	l.dog.stop()
+	l.wg.Wait()
+	return nil
+}
+
+// spawn runs f in a goroutine that Close waits for; after Close, in one that it doesn't.
+func (l *Locker) spawn(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		go f()
+		return
+	}
+	l.wg.Go(f)
+}
+
+// ask runs one request and returns when it is answered or ctx is done, with ctx's cause
+// if that comes first. go-redis ignores a cancellation in mid-flight, so the request has
+// its own goroutine, which then goes on until the client's time-out.
+func (l *Locker) ask(ctx context.Context, request func(context.Context) (store.Reply, error)) (store.Reply, error) {
+	if ctx.Err() != nil {
+		return store.Reply{}, &unasked{context.Cause(ctx)}
+	}
+	type answer struct {
+		reply store.Reply
+		err   error
+	}
+	answered := make(chan answer, 1)
+	l.spawn(func() {
+		r, err := request(ctx)
+		answered <- answer{r, err}
+	})
+	select {
+	case a := <-answered:
+		return a.reply, a.err
+	case <-ctx.Done():
+		return store.Reply{}, context.Cause(ctx)
+	}
+}
+
+// unasked is the error of a request that was not sent at all.
+type unasked struct{ error }
+
+func (u *unasked) Unwrap() error { return u.error }
+
+// cleanupTime bounds what is done after the caller's context has ended: giving a lock
+// back and taking a request back.
+const cleanupTime = 5 * time.Second
+
+// insist asks until the server has answered or the time is up, also if ctx has ended, and
+// says how often it asked.
+func (l *Locker) insist(ctx context.Context, bound time.Duration, request func(context.Context) (store.Reply, error)) (r store.Reply, tries int, err error) {
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, errCleanup)
+	defer cancel()
+	for pause := minGap; ; pause = min(2*pause, time.Second) {
+		// A try has its own bound: a connection that says nothing must not use up the time
+		// of those after it.
+		try, done := context.WithTimeoutCause(ctx, max(bound/3, 10*minGap), errCleanup)
+		r, err = l.ask(try, request)
+		done()
+		tries++
+		if err == nil || store.Answered(err) && !store.Transient(err) {
+			return r, tries, err
+		}
+		select {
+		case <-time.After(jitter(pause)):
+		case <-ctx.Done():
+			return r, tries, err
+		}
+	}
+}
+
+var errCleanup = errors.New("no answer in time")

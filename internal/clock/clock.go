@@ -1,0 +1,90 @@
+// Package clock tells how much time has passed, including the time that the
+// machine was suspended.
+//
+// Go's monotonic clock stands still while a machine sleeps, and a Redis key goes
+// on expiring, so a lease counted on it alone would outlive its key. The wall
+// clock is no better: an NTP step would end healthy leases. Linux keeps
+// CLOCK_BOOTTIME, which is monotonic and counts the sleep; a Clock adds the
+// difference between it and CLOCK_MONOTONIC to Go's own clock. Taking Go's clock as
+// the base keeps a Clock on fake time inside a testing/synctest bubble.
+package clock
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Source is where a Clock learns of sleep. Either func may be nil.
+type Source struct {
+	// Asleep returns how long the machine has been suspended since it booted: a
+	// lower bound, exact but for the time between two readings of a clock.
+	Asleep func() time.Duration
+	// Wall returns the wall clock. It is set only where Asleep can't be known, and
+	// is no proof of anything: a jump of it is a reason to ask Redis.
+	Wall func() time.Time
+}
+
+// Clock is safe for concurrent use.
+type Clock struct {
+	src    Source
+	base   time.Time
+	first  time.Duration // what Asleep said when the Clock was made
+	asleep atomic.Int64  // the most that Asleep has said since, less first
+	drift  atomic.Int64  // wall clock less monotonic clock when last compared
+}
+
+// New returns a Clock that starts at zero.
+func New(src Source) *Clock {
+	c := &Clock{src: src, base: time.Now()}
+	if src.Asleep != nil {
+		c.first = src.Asleep()
+	}
+	if src.Wall != nil {
+		c.drift.Store(int64(c.wallDrift()))
+	}
+	return c
+}
+
+// Now returns the time since the Clock was made, sleep included. It never goes
+// back.
+func (c *Clock) Now() time.Duration {
+	// The sleep is read second: a suspension between the two readings is counted.
+	ran := time.Since(c.base)
+	return ran + c.Asleep()
+}
+
+// Asleep returns how much of Now the machine was suspended.
+func (c *Clock) Asleep() time.Duration {
+	if c.src.Asleep == nil {
+		return 0
+	}
+	seen := int64(c.src.Asleep() - c.first)
+	for {
+		most := c.asleep.Load()
+		if seen <= most {
+			return time.Duration(most)
+		}
+		if c.asleep.CompareAndSwap(most, seen) {
+			return time.Duration(seen)
+		}
+	}
+}
+
+// jump is how far the wall clock must run ahead to count as one: more than a
+// second's slewing, less than any lease that a sleep could endanger.
+const jump = 500 * time.Millisecond
+
+// Jumped reports whether the wall clock ran ahead of the monotonic clock since the
+// last call: the machine may have slept, or somebody set the clock.
+func (c *Clock) Jumped() bool {
+	if c.src.Wall == nil {
+		return false
+	}
+	now := c.wallDrift()
+	return now-time.Duration(c.drift.Swap(int64(now))) > jump
+}
+
+func (c *Clock) wallDrift() time.Duration {
+	mono := time.Since(c.base)
+	return c.src.Wall().Sub(c.base.Round(0)) - mono
+}

@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Answered reports whether an error is the server's own answer. A script that answers
+// with an error has not taken NAME: it writes that last.
+func Answered(err error) bool {
+	var reply redis.Error
+	return errors.As(err, &reply)
+}
+
+// Unsent reports whether a request that failed with err never left: then nothing is
+// open. Of every other error that the server did not give, the request may have run, or
+// may run yet.
+func Unsent(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial" ||
+		errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) || errors.Is(err, redis.ErrClosed)
+}
+
+// passing are the answers that a server gives in a state that it leaves by itself: while
+// it loads, fails over, moves slots or is busy or full.
+var passing = []string{
+	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "OOM",
+	"MISCONF", "NOREPLICAS", "MOVED", "ASK", "max number of clients",
+}
+
+// Transient reports whether it makes sense to try again after err.
+func Transient(err error) bool {
+	if errors.Is(err, redis.ErrClosed) || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if !Answered(err) {
+		return true // the network, or a time-out
+	}
+	for _, prefix := range passing {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Keys are the Redis keys of one lock.
+type Keys struct {
+	Name string // the token, as redis-py writes it
+	Aux  string // a hash: fence, attempt, label, tombstones
+}
+
+// version is the protocol's. It is part of every key but NAME, so that another
+// version's holder looks like a stranger instead of being misread.
+const version = "1"
+
+// prefix starts every key that is not a NAME.
+const prefix = "holdfast:"
+
+var (
+	// ErrReserved: the name could be one of our own keys.
+	ErrReserved = errors.New("names that start with " + prefix + " and a digit are reserved")
+	// ErrNotColocated: on a sharded deployment no key beside NAME would be in its slot.
+	ErrNotColocated = errors.New("a name with a } and no {tag} can't be placed in one cluster slot")
+)
+
+// keysOf returns the keys of a name. Redis Cluster places a key by its hash tag, the
+// part between the first { and the next } if that is not empty, else by all of it
+// (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
+// A name that has a tag passes it on by coming second; one that has none becomes the
+// tag. The two forms differ before the name, so that the names X and {X} don't share
+// their keys.
+func keysOf(name string, sharded bool) (Keys, error) {
+	if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" && '0' <= rest[0] && rest[0] <= '9' {
+		return Keys{}, ErrReserved
+	}
+	if tagged(name) {
+		return Keys{Name: name, Aux: prefix + version + ":t:" + name}, nil
+	}
+	if sharded && strings.Contains(name, "}") {
+		return Keys{}, fmt.Errorf("%w: %.64q", ErrNotColocated, name)
+	}
+	return Keys{Name: name, Aux: prefix + version + ":n:{" + name + "}"}, nil
+}
+
+// tagged reports whether Redis Cluster sees a hash tag in the name.
+func tagged(name string) bool {
+	_, rest, ok := strings.Cut(name, "{")
+	if !ok {
+		return false
+	}
+	tag, _, ok := strings.Cut(rest, "}")
+	return ok && tag != ""
+}

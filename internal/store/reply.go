@@ -1,0 +1,64 @@
+package store
+
+import (
+	"fmt"
+	"time"
+)
+
+// Status is a script's answer. The numbers are the scripts'.
+type Status int64
+
+// What the scripts reply.
+const (
+	Held       Status = 1
+	Busy       Status = 0
+	Gone       Status = -1 // NAME does not exist
+	Taken      Status = -2 // NAME is another's
+	Forced     Status = -3 // NAME was deleted by an operator
+	Withdrawn  Status = -4 // the attempt has a tombstone
+	Stale      Status = -5 // a later request overtook this one
+	Persistent Status = -6 // the lock has no expiry
+)
+
+// Reply is a script's decoded reply.
+type Reply struct {
+	Status Status
+	TTL    time.Duration // what is left; NoExpiry without end
+	Fence  int64
+	Label  string
+}
+
+// decode reads {status, ms left, fence[, label]} and refuses everything else: what a
+// proxy, a module or a future version might say must not pass for a lease.
+func decode(v any) (Reply, error) {
+	fields, ok := v.([]any)
+	if !ok || len(fields) < 3 || len(fields) > 4 {
+		return Reply{}, malformed(v)
+	}
+	var n [3]int64
+	for i := range n {
+		if n[i], ok = fields[i].(int64); !ok {
+			return Reply{}, malformed(v)
+		}
+	}
+	r := Reply{Status: Status(n[0]), TTL: time.Duration(n[1]) * time.Millisecond, Fence: n[2]}
+	if r.Status < Persistent || r.Status > Held {
+		return Reply{}, malformed(v)
+	}
+	// A TTL below -1 is none that a script returns; one past the range of a Duration
+	// must not come out negative.
+	const most = int64(1<<63-1) / int64(time.Millisecond)
+	if n[1] < -1 || n[1] > most || n[2] < 0 {
+		return Reply{}, malformed(v)
+	}
+	if len(fields) == 4 {
+		if r.Label, ok = fields[3].(string); !ok {
+			return Reply{}, malformed(v)
+		}
+	}
+	return r, nil
+}
+
+func malformed(v any) error {
+	return fmt.Errorf("a reply that no Holdfast script makes (%T)", v)
+}

@@ -1,0 +1,234 @@
+package holdfast
+
+import (
+	"log/slog"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Defaults, used where no option says otherwise.
+const (
+	DefaultTTL           = 10 * time.Second
+	DefaultRetryInterval = 100 * time.Millisecond // redis-py's sleep
+)
+
+// Limits of what is accepted, in bytes.
+const (
+	MaxNameLen  = 4096
+	MaxTokenLen = 4096
+	MaxLabelLen = 256
+)
+
+const (
+	// claimTTL is what a lock without expiry is first taken for, until the client knows
+	// that it has it.
+	claimTTL = 3 * time.Second
+	// idleCheck is how often a session without expiry asks whether it is still the holder.
+	idleCheck = 5 * time.Second
+	// minGap is the least time in which a renewal makes sense to be tried.
+	minGap = 10 * time.Millisecond
+	// fewestTries to renew must fit between the first and the end of the lease, counting
+	// it.
+	fewestTries = 2
+)
+
+// margin is how much earlier than Redis a lease is held to end: 2% for clocks that run
+// at different rates (quartz differs by 0.01%; the rest is for a server's clock that is
+// slewed or stepped a little) and 20 ms for a timer that fires late.
+func margin(ttl time.Duration) time.Duration { return ttl/50 + 20*time.Millisecond }
+
+// Option sets how a lock is taken and held. Given to [New] it is the default of every
+// lock, given to [Locker.Mutex] that of one, and given to a call it holds for the
+// session that the call makes. The innermost wins.
+type Option func(*config)
+
+type config struct {
+	ttl       time.Duration
+	noExpiry  bool
+	interval  time.Duration // 0: half the TTL
+	noRenewal bool
+	retry     time.Duration
+	wait      time.Duration
+	hasWait   bool
+	token     string
+	hasToken  bool
+	label     string
+	maxHold   time.Duration
+	hasMax    bool
+	log       *slog.Logger
+}
+
+func defaults() config {
+	return config{ttl: DefaultTTL, retry: DefaultRetryInterval, label: hostPID(), log: slog.New(slog.DiscardHandler)}
+}
+
+// hostPID is the default label.
+var hostPID = sync.OnceValue(func() string {
+	host, err := os.Hostname()
+	if err != nil || len(host) > MaxLabelLen-24 {
+		host = "?"
+	}
+	return host + ":" + strconv.Itoa(os.Getpid())
+})
+
+// WithTTL sets how long the lock outlives its holder's last sign of life (redis-py's
+// timeout; default [DefaultTTL]). Redis counts in milliseconds; a fraction is dropped.
+// A session must be able to renew in time: the TTL is refused if it is too short for its
+// safety margin of 2% + 20 ms and two tries (84 ms with renewal).
+func WithTTL(ttl time.Duration) Option {
+	return func(c *config) { c.ttl, c.noExpiry = ttl, false }
+}
+
+// WithoutExpiry takes the lock without a TTL (redis-py's timeout=None): a holder that
+// dies keeps it until somebody calls [Mutex.ForceRelease]. The session still asks at its
+// renewal interval (default 5 s) whether it is the holder, and ends if it is not; it does
+// not end because Redis can't be reached, since its key can't expire.
+func WithoutExpiry() Option { return func(c *config) { c.noExpiry = true } }
+
+// WithRenewInterval sets the time from one renewal to the next. The default is TTL/2:
+// against TTL/3 it saves a third of the commands, and of a TTL of 10 s it leaves 4.8 s
+// for three more tries, which is longer than a Sentinel failover takes. An interval that
+// leaves room for fewer than two tries before the lease ends is refused.
+func WithRenewInterval(d time.Duration) Option {
+	return func(c *config) { c.interval, c.noRenewal = d, false }
+}
+
+// WithoutRenewal makes the session end with its first TTL unless the caller extends it.
+func WithoutRenewal() Option { return func(c *config) { c.noRenewal = true } }
+
+// WithRetryInterval sets how often a waiter asks for a lock that another holds
+// (redis-py's sleep; default [DefaultRetryInterval], at least 1 ms). Each pause is varied
+// by a quarter, and a waiter asks earlier when the holder's TTL runs out earlier.
+func WithRetryInterval(d time.Duration) Option { return func(c *config) { c.retry = d } }
+
+// WithWaitTimeout bounds how long Acquire waits for a lock that another holds (redis-py's
+// blocking_timeout; default: as long as its context lasts). There is always one try, and
+// one more when the time is up; 0 is the one try alone.
+func WithWaitTimeout(d time.Duration) Option {
+	return func(c *config) { c.wait, c.hasWait = d, true }
+}
+
+// WithToken gives the token instead of having a random one made (redis-py's token): any
+// bytes, at least one and at most [MaxTokenLen]. Two sessions with the same token still
+// exclude each other.
+func WithToken(token string) Option {
+	return func(c *config) { c.token, c.hasToken = token, true }
+}
+
+// WithLabel sets what Inspect shows of the holder (default host:pid), at most
+// [MaxLabelLen] bytes.
+func WithLabel(label string) Option { return func(c *config) { c.label = label } }
+
+// WithMaxHold caps the whole hold, counted from the acquisition: then the session ends
+// with ErrMaxHold, however well its renewals go.
+func WithMaxHold(d time.Duration) Option {
+	return func(c *config) { c.maxHold, c.hasMax = d, true }
+}
+
+// WithLogger reports losses (warn) and renewals that failed (info) to a logger, under
+// the attributes lock, fence, error. Default: silent.
+func WithLogger(log *slog.Logger) Option {
+	return func(c *config) {
+		if log == nil {
+			log = slog.New(slog.DiscardHandler)
+		}
+		c.log = log
+	}
+}
+
+// with returns a copy with more options applied, or the first thing wrong with it.
+func (c config) with(opts []Option) (config, error) {
+	for _, opt := range opts {
+		opt(&c)
+	}
+	if err := c.validate(); err != nil {
+		return c, err
+	}
+	c.ttl = c.ttl.Truncate(time.Millisecond)
+	return c, nil
+}
+
+func (c *config) validate() error {
+	if err := c.validateLease(); err != nil {
+		return err
+	}
+	switch {
+	case c.retry < time.Millisecond:
+		return invalid("retry interval %v is under 1ms", c.retry)
+	case c.hasWait && c.wait < 0:
+		return invalid("wait timeout %v is negative", c.wait)
+	case c.hasMax && c.maxHold < time.Millisecond:
+		return invalid("maximum hold %v is under 1ms", c.maxHold)
+	case c.hasToken && c.token == "":
+		return invalid("the token is empty")
+	case len(c.token) > MaxTokenLen:
+		return invalid("the token has %d bytes, more than %d", len(c.token), MaxTokenLen)
+	case len(c.label) > MaxLabelLen:
+		return invalid("the label has %d bytes, more than %d", len(c.label), MaxLabelLen)
+	}
+	return nil
+}
+
+// validateLease checks that the TTL outlasts its margin and that enough tries to renew
+// fit into it.
+func (c *config) validateLease() error {
+	if c.interval != 0 && c.interval < time.Millisecond {
+		return invalid("renew interval %v is under 1ms", c.interval)
+	}
+	if c.noExpiry {
+		return nil
+	}
+	if err := c.fits(c.ttl); err != nil {
+		return err
+	}
+	if c.noRenewal {
+		return nil
+	}
+	if most := window(c.ttl) - fewestTries*minGap; c.renewEvery() > most {
+		return invalid("renew interval %v leaves fewer than %d tries in a TTL of %v: %v at most",
+			c.renewEvery(), fewestTries, c.ttl, most)
+	}
+	return nil
+}
+
+// fits refuses a TTL that is too short to be held.
+func (c *config) fits(ttl time.Duration) error {
+	if ttl < time.Millisecond {
+		return invalid("TTL %v is under 1ms", ttl)
+	}
+	need := minGap
+	if !c.noRenewal {
+		need = 2 * fewestTries * minGap // half of it goes by before the first renewal
+	}
+	if window(ttl) < need {
+		return invalid("TTL %v less its safety margin of %v leaves %v, and a session needs %v",
+			ttl, margin(ttl), window(ttl), need)
+	}
+	return nil
+}
+
+// window is how long a session may trust a TTL.
+func window(ttl time.Duration) time.Duration { return ttl - margin(ttl) }
+
+// renewEvery is the time from one renewal to the next.
+func (c *config) renewEvery() time.Duration {
+	switch {
+	case c.interval != 0:
+		return c.interval
+	case c.noExpiry:
+		return idleCheck
+	default:
+		return c.ttl / 2
+	}
+}
+
+// retryRenewal is the time from one try of a renewal to the next: a quarter of what the
+// lease leaves for them.
+func (c *config) retryRenewal() time.Duration {
+	if c.noExpiry {
+		return c.renewEvery()
+	}
+	return min(max((window(c.ttl)-c.renewEvery())/4, minGap), 5*time.Second)
+}

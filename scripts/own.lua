@@ -1,0 +1,49 @@
+-- own: put before every script that acts for a holder.
+--
+-- KEYS[1]  NAME: the lock, a string that holds the token
+-- KEYS[2]  aux: a hash of what Holdfast knows beyond the token
+--            f  the last fence      o  the last holder's owner string
+--            l  its label           e  number of the last request that set its TTL
+--            k  the owner whose lock was forced open
+--            x  tombstones: attempts that were withdrawn (see release.lua)
+-- ARGV[1]  token
+-- ARGV[2]  owner: the attempt, followed by the token if the caller gave one. An
+--          attempt is 36 characters; a token that Holdfast made is its own attempt.
+
+local OK, GONE, TAKEN, FORCED = 1, -1, -2, -3
+
+-- lost returns nil while the lease of this owner is there, else why it is not. An aux
+-- that was evicted says nothing; then a token of our own making, which is unique,
+-- suffices, and a given one, which another caller may use too, does not.
+local function lost()
+  local held = redis.call('GET', KEYS[1])
+  local aux = redis.call('HMGET', KEYS[2], 'o', 'k')
+  if held == ARGV[1] and (aux[1] == ARGV[2] or (not aux[1] and ARGV[1] == ARGV[2])) then
+    return nil
+  end
+  if aux[2] == ARGV[2] then return FORCED end
+  if held then return TAKEN end
+  return GONE
+end
+
+-- int writes a whole number as Redis reads it: tostring and .. round a large one.
+local function int(n) return string.format('%.0f', n) end
+
+-- keep sees to it that aux expires, but not before NAME, nor within a day. Beside a
+-- NAME without expiry (ttl -1) that is a year from the last renewal.
+local function keep(ttl)
+  if ttl < 0 then ttl = 31536000000 end
+  redis.call('PEXPIRE', KEYS[2], int(ttl + 86400000))
+end
+
+-- expire gives NAME a TTL, -1 for none, that is not shorter than what is left, and
+-- returns it.
+local function expire(ttl)
+  if ttl < 0 then
+    redis.call('PERSIST', KEYS[1])
+  else
+    ttl = math.max(ttl, redis.call('PTTL', KEYS[1]))
+    redis.call('PEXPIRE', KEYS[1], int(ttl))
+  end
+  return ttl
+end

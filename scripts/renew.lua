@@ -1,0 +1,22 @@
+-- renew: what the watchdog does to a lease that is held.
+--
+-- KEYS, ARGV[1], ARGV[2]: see own.lua
+-- ARGV[3]  TTL, ms; -1: no expiry. Never shortens what is left, so that a renewal can't
+--          undo an Extend.
+-- ARGV[4]  number of this request if an earlier one that may shorten the TTL has not
+--          been answered, else empty. It is stored, and the earlier one, should it come
+--          late, finds it and does nothing (extend.lua).
+-- ARGV[5]  '1' if aux was last kept long ago, else empty
+--
+-- Replies {status, ms left (-1: no expiry), 0}
+--   1  still ours     -1, -2, -3  gone, taken by another, forced open
+--
+-- Running it again, or late, is safe: it only adds time. The first write is one that a
+-- full memory does not deny; the ones after it then pass.
+local why = lost()
+if why then return {why, 0, 0} end
+
+local ttl = expire(tonumber(ARGV[3]))
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], 'e', ARGV[4]) end
+if ARGV[5] ~= '' then keep(ttl) end
+return {OK, ttl, 0}
