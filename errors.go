@@ -61,7 +61,9 @@ type opError struct {
 	err      error
 }
 
-func (e *opError) Error() string { return fmt.Sprintf("holdfast: %s %s: %v", e.op, quote(e.name), e.err) }
+func (e *opError) Error() string {
+	return fmt.Sprintf("holdfast: %s %s: %v", e.op, quote(e.name), e.err)
+}
 
 func (e *opError) Unwrap() error { return e.err }
 

@@ -83,7 +83,7 @@ func (w *watchdog) forget(s *Session) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.slot.gone = true
-	if s.slot.index != 0 {
+	if s.slot.index != 0 && !w.closed {
 		heap.Remove(&w.heap, s.slot.index-1)
 	}
 }

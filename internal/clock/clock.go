@@ -36,8 +36,10 @@ type Clock struct {
 // New returns a Clock that starts at zero.
 func New(src Source) *Clock {
 	c := &Clock{src: src, base: time.Now()}
-	if src.Asleep != nil {
-		c.first = src.Asleep()
+	for range 5 { // the largest is the best: see Source
+		if src.Asleep != nil {
+			c.first = max(c.first, src.Asleep())
+		}
 	}
 	if src.Wall != nil {
 		c.drift.Store(int64(c.wallDrift()))
@@ -53,6 +55,9 @@ func (c *Clock) Now() time.Duration {
 	return ran + c.Asleep()
 }
 
+// grain is the least sleep that counts: above the noise between two readings.
+const grain = time.Millisecond
+
 // Asleep returns how much of Now the machine was suspended.
 func (c *Clock) Asleep() time.Duration {
 	if c.src.Asleep == nil {
@@ -61,7 +66,7 @@ func (c *Clock) Asleep() time.Duration {
 	seen := int64(c.src.Asleep() - c.first)
 	for {
 		most := c.asleep.Load()
-		if seen <= most {
+		if seen < most+int64(grain) {
 			return time.Duration(most)
 		}
 		if c.asleep.CompareAndSwap(most, seen) {

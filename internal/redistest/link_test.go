@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -161,7 +162,7 @@ var linkTests = []struct {
 	}},
 	{"Delay", func(t *testing.T, r *rig) {
 		r.warm(t)
-		const d = 60 * time.Millisecond
+		const d = 200 * time.Millisecond
 		r.link.Delay(d)
 		start := time.Now()
 		r.warm(t)
@@ -201,18 +202,22 @@ var linkTests = []struct {
 		}
 	}},
 	{"BigPipeline", func(t *testing.T, r *rig) {
+		// More than any buffer takes: both directions must flow at once.
+		const n = 5000
+		value := strings.Repeat("x", 200)
 		ctx := context.Background()
 		_, err := r.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for i := range 20000 {
-				p.Set(ctx, fmt.Sprintf("key-%d", i), "0123456789", 0)
+			for i := range n {
+				p.Set(ctx, fmt.Sprint(i), value, 0)
+				p.Get(ctx, fmt.Sprint(i))
 			}
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := r.direct.DBSize(ctx).Val(); n != 20000 {
-			t.Fatalf("%d keys", n)
+		if got := r.direct.DBSize(ctx).Val(); got != n {
+			t.Fatalf("%d keys", got)
 		}
 	}},
 }

@@ -19,6 +19,7 @@ import (
 func TestProxyLink(t *testing.T) {
 	for _, tt := range linkTests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s := Start(t)
 			p := s.Proxy(t)
 			tt.run(t, &rig{

@@ -1,0 +1,405 @@
+package holdfast_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+func TestNested(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		l := e.locker()
+		s := e.acquire(l.Mutex("a"))
+		inner, err := l.Mutex("b").Acquire(s.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		type key struct{}
+		ctx, cancel := context.WithTimeout(context.WithValue(inner.Context(), key{}, 1), time.Minute)
+		defer cancel()
+		for _, ctx := range []context.Context{s.Context(), ctx, context.WithoutCancel(ctx)} {
+			for what, f := range map[string]func(context.Context) error{
+				"Acquire":    func(ctx context.Context) error { _, err := l.Mutex("a").Acquire(ctx); return err },
+				"TryAcquire": func(ctx context.Context) error { _, err := l.Mutex("a").TryAcquire(ctx); return err },
+				"Resume":     func(ctx context.Context) error { _, err := l.Mutex("a").Resume(ctx, s.Token()); return err },
+				"Do":         func(ctx context.Context) error { return l.Mutex("a").Do(ctx, nil) },
+				"Lead":       func(ctx context.Context) error { return l.Mutex("a").Lead(ctx, nil) },
+			} {
+				if err := f(ctx); !errors.Is(err, holdfast.ErrNested) {
+					t.Errorf("%s under its own session: %v", what, err)
+				}
+			}
+		}
+		// Another deployment's lock of the same name is another lock; here it is the same
+		// Redis, so it is held.
+		if _, err := e.locker().Mutex("a").TryAcquire(s.Context()); !errors.Is(err, holdfast.ErrHeld) {
+			t.Errorf("another Locker: %v", err)
+		}
+		if got, ok := holdfast.FromContext(ctx); !ok || got != inner {
+			t.Error("FromContext does not give the innermost session")
+		}
+		_ = inner.Release(e.ctx())
+		_ = s.Release(e.ctx())
+		again, err := l.Mutex("a").Acquire(context.WithoutCancel(ctx))
+		if err != nil {
+			t.Fatalf("after the release: %v", err)
+		}
+		_ = again.Release(e.ctx())
+		if _, ok := holdfast.FromContext(t.Context()); ok {
+			t.Error("a session from nowhere")
+		}
+	})
+}
+
+func TestLockIdiom(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		mu := e.locker().Mutex("a", holdfast.WithWaitTimeout(50*time.Millisecond))
+		ctx, release := mu.Lock(e.ctx())
+		if ctx.Err() != nil || !held(t, e, "a") {
+			t.Fatalf("Lock: %v", context.Cause(ctx))
+		}
+		failed, nothing := mu.Lock(context.WithoutCancel(e.ctx()))
+		if failed.Err() == nil || !errors.Is(context.Cause(failed), holdfast.ErrWaitTimeout) {
+			t.Errorf("Lock of a held lock: %v", context.Cause(failed))
+		}
+		nothing()
+		if ctx.Err() != nil || !held(t, e, "a") {
+			t.Error("the failed Lock's release released")
+		}
+		release()
+		release()
+		if ctx.Err() == nil || held(t, e, "a") {
+			t.Error("release did not")
+		}
+	})
+}
+
+func TestDo(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		mu := e.locker(holdfast.WithTTL(300 * time.Millisecond)).Mutex("a")
+		failed := errors.New("failed")
+		if err := mu.Do(e.ctx(), func(ctx context.Context) error {
+			if !held(t, e, "a") {
+				t.Error("fn runs without the lock")
+			}
+			return failed
+		}); err != failed {
+			t.Errorf("Do = %v, want fn's error", err)
+		}
+		if err := mu.Do(e.ctx(), func(context.Context) error { return nil }); err != nil {
+			t.Errorf("Do = %v", err)
+		}
+		err := mu.Do(e.ctx(), func(ctx context.Context) error {
+			_ = e.direct.Del(e.ctx(), "a").Err()
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if !errors.Is(err, holdfast.ErrLost) || !errors.Is(err, holdfast.ErrGone) || !errors.Is(err, context.Canceled) {
+			t.Errorf("Do that lost its lock: %v", err)
+		}
+		err = mu.Do(e.ctx(), func(ctx context.Context) error { // lost, and nobody looked
+			_ = e.direct.Set(e.ctx(), "a", "x", 0).Err()
+			return nil
+		})
+		if !errors.Is(err, holdfast.ErrTaken) {
+			t.Errorf("Do that lost its lock unnoticed: %v", err)
+		}
+		_ = e.direct.Del(e.ctx(), "a").Err()
+		func() {
+			defer func() {
+				if recover() != "oh" {
+					t.Error("the panic was swallowed")
+				}
+			}()
+			_ = mu.Do(e.ctx(), func(context.Context) error { panic("oh") })
+		}()
+		if held(t, e, "a") {
+			t.Error("held after a panic")
+		}
+	})
+}
+
+func TestMaxHold(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		const most = 700 * time.Millisecond
+		mu := e.locker(holdfast.WithTTL(300 * time.Millisecond)).Mutex("a", holdfast.WithMaxHold(most))
+		begin := time.Now()
+		s := e.acquire(mu)
+		<-s.Done()
+		if took := time.Since(begin); took < most-50*time.Millisecond || took > most+200*time.Millisecond {
+			t.Errorf("ended after %v, want %v", took, most)
+		}
+		if err := s.Err(); !errors.Is(err, holdfast.ErrMaxHold) || errors.Is(err, holdfast.ErrLost) {
+			t.Errorf("Err = %v", err)
+		}
+		if !held(t, e, "a") {
+			t.Error("given back by itself")
+		}
+		if err := s.Release(e.ctx()); err != nil || held(t, e, "a") {
+			t.Errorf("Release = %v", err)
+		}
+	})
+}
+
+func TestInspect(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		mu := e.locker().Mutex("a", holdfast.WithLabel("me \xff\n"))
+		look := func() holdfast.Info {
+			t.Helper()
+			info, err := mu.Inspect(e.ctx())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return info
+		}
+		if info := look(); info != (holdfast.Info{}) {
+			t.Errorf("a free lock: %+v", info)
+		}
+		s := e.acquire(mu)
+		if info := look(); !info.Held || info.Stranger || info.Label != "me \xff\n" || info.Fence != s.Fence() ||
+			info.TTL > holdfast.DefaultTTL || info.TTL < holdfast.DefaultTTL-5*time.Second || info.NoExpiry {
+			t.Errorf("ours: %+v", info)
+		}
+		_ = e.direct.Set(e.ctx(), "a", "stranger", 0).Err()
+		if info := look(); !info.Held || !info.Stranger || info.Label != "" || info.Fence != 0 || !info.NoExpiry || info.TTL != 0 {
+			t.Errorf("a stranger's: %+v", info)
+		}
+		if ok, err := mu.Locked(e.ctx()); !ok || err != nil {
+			t.Errorf("Locked = %v, %v", ok, err)
+		}
+		if err := mu.ForceRelease(e.ctx()); err != nil {
+			t.Error(err)
+		}
+		if ok, err := mu.Locked(e.ctx()); ok || err != nil {
+			t.Errorf("Locked after ForceRelease = %v, %v", ok, err)
+		}
+		if err := s.Check(e.ctx()); !errors.Is(err, holdfast.ErrGone) {
+			t.Errorf("Check: %v", err)
+		}
+		given := e.acquire(mu, holdfast.WithToken("t"))
+		if info := look(); info.Stranger || info.Fence != given.Fence() {
+			t.Errorf("ours with a given token: %+v", info)
+		}
+		if err := mu.ForceRelease(e.ctx()); err != nil {
+			t.Error(err)
+		}
+		if ok, err := given.Owned(e.ctx()); ok || err != nil || !errors.Is(given.Err(), holdfast.ErrForceReleased) {
+			t.Errorf("Owned = %v, %v; Err = %v", ok, err, given.Err())
+		}
+		if err := mu.ForceRelease(e.ctx()); err != nil {
+			t.Errorf("ForceRelease of a free lock: %v", err)
+		}
+	})
+}
+
+func TestExtendKinds(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		const ttl = 2 * time.Second
+		s := e.acquire(e.locker(holdfast.WithTTL(ttl)).Mutex("a"))
+		about := func(what string, want time.Duration) {
+			t.Helper()
+			left := e.direct.PTTL(e.ctx(), "a").Val()
+			if left > want || left < want-500*time.Millisecond {
+				t.Errorf("%s: %v left, want %v", what, left, want)
+			}
+			valid := time.Until(s.ValidUntil())
+			if valid >= left || valid < left-left/50-500*time.Millisecond {
+				t.Errorf("%s: trusted for %v of %v", what, valid, left)
+			}
+		}
+		do := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		about("acquired", ttl)
+		do(s.Extend(e.ctx(), 3*time.Second))
+		about("extended", ttl+3*time.Second)
+		do(s.Extend(e.ctx(), 1500*time.Microsecond)) // the fraction is dropped
+		time.Sleep(ttl/2 + 100*time.Millisecond)     // a renewal goes by
+		about("renewed", ttl+3*time.Second-ttl/2-100*time.Millisecond)
+		do(s.SetTTL(e.ctx(), 20*time.Second))
+		about("set longer", 20*time.Second)
+		do(s.Reacquire(e.ctx()))
+		about("reacquired", ttl)
+		do(s.SetTTL(e.ctx(), 600*time.Millisecond))
+		about("set shorter", 600*time.Millisecond)
+		time.Sleep(400 * time.Millisecond)
+		about("renewed before it ran out", ttl)
+		do(s.Release(e.ctx()))
+		for _, err := range []error{s.Extend(e.ctx(), time.Second), s.SetTTL(e.ctx(), time.Second), s.Reacquire(e.ctx()), s.Check(e.ctx())} {
+			if !errors.Is(err, holdfast.ErrReleased) {
+				t.Errorf("after Release: %v", err)
+			}
+		}
+	})
+}
+
+func TestWithoutRenewal(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		const ttl = 400 * time.Millisecond
+		s := e.acquire(e.locker(holdfast.WithTTL(ttl), holdfast.WithoutRenewal()).Mutex("a"))
+		time.Sleep(ttl / 4)
+		if err := s.Reacquire(e.ctx()); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		<-s.Done()
+		if !held(t, e, "a") {
+			t.Error("the lock was gone before the context was done")
+		}
+		if took := time.Since(begin); took < ttl/2 || took > ttl {
+			t.Errorf("the context was done %v after Reacquire", took)
+		}
+		if !errors.Is(s.Err(), holdfast.ErrExpired) {
+			t.Errorf("Err = %v", s.Err())
+		}
+	})
+}
+
+func TestWithoutExpiry(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		l := e.locker(holdfast.WithoutExpiry(), holdfast.WithRenewInterval(200*time.Millisecond))
+		s := e.acquire(l.Mutex("a"))
+		if ttl := e.direct.PTTL(e.ctx(), "a").Val(); ttl != -1 {
+			t.Errorf("PTTL = %v", ttl)
+		}
+		if !s.ValidUntil().IsZero() {
+			t.Errorf("ValidUntil = %v", s.ValidUntil())
+		}
+		for _, err := range []error{s.Extend(e.ctx(), time.Second), s.SetTTL(e.ctx(), time.Second), s.Reacquire(e.ctx())} {
+			if !errors.Is(err, holdfast.ErrNoExpiry) {
+				t.Errorf("%v, want ErrNoExpiry", err)
+			}
+		}
+		time.Sleep(500 * time.Millisecond)
+		if err := s.Check(e.ctx()); err != nil {
+			t.Error(err)
+		}
+		token, err := s.Detach(e.ctx())
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := l.Mutex("a").Resume(e.ctx(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ttl := e.direct.PTTL(e.ctx(), "a").Val(); ttl != -1 {
+			t.Errorf("PTTL after Resume = %v", ttl)
+		}
+		_ = e.direct.Del(e.ctx(), "a").Err()
+		begin := time.Now()
+		<-next.Done()
+		if took := time.Since(begin); took > time.Second || !errors.Is(next.Err(), holdfast.ErrGone) {
+			t.Errorf("noticed after %v: %v", took, next.Err())
+		}
+		if _, err := next.Detach(e.ctx()); !errors.Is(err, holdfast.ErrGone) {
+			t.Errorf("Detach of a lost lock: %v", err)
+		}
+		if err := next.Release(e.ctx()); !errors.Is(err, holdfast.ErrGone) {
+			t.Errorf("Release of a lost lock: %v", err)
+		}
+	})
+}
+
+func TestWaiting(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		s := e.acquire(e.locker().Mutex("a"))
+		mu := e.locker().Mutex("a", holdfast.WithRetryInterval(20*time.Millisecond))
+		const wait = 300 * time.Millisecond
+		begin := time.Now()
+		_, err := mu.Acquire(e.ctx(), holdfast.WithWaitTimeout(wait))
+		if took := time.Since(begin); !errors.Is(err, holdfast.ErrWaitTimeout) || took < wait || took > wait+300*time.Millisecond {
+			t.Errorf("after %v: %v", took, err)
+		}
+		if _, err := mu.Acquire(e.ctx(), holdfast.WithWaitTimeout(0)); !errors.Is(err, holdfast.ErrWaitTimeout) {
+			t.Errorf("one try: %v", err)
+		}
+		ctx, cancel := context.WithTimeoutCause(context.Background(), 100*time.Millisecond, errors.New("too long"))
+		defer cancel()
+		_, err = mu.Acquire(ctx)
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "too long") {
+			t.Errorf("at the end of ctx: %v", err)
+		}
+		time.AfterFunc(200*time.Millisecond, func() { _ = s.Release(context.Background()) })
+		next := e.acquire(mu)
+		if next.Fence() <= s.Fence() {
+			t.Errorf("fence %d after %d", next.Fence(), s.Fence())
+		}
+		_ = next.Release(e.ctx())
+		<-s.Done()
+	})
+}
+
+func TestWaiterWakesWhenTheHolderExpires(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		_ = e.direct.Set(e.ctx(), "a", "stranger", 300*time.Millisecond).Err()
+		begin := time.Now()
+		s := e.acquire(e.locker().Mutex("a", holdfast.WithRetryInterval(time.Hour)))
+		if took := time.Since(begin); took < 290*time.Millisecond || took > 800*time.Millisecond {
+			t.Errorf("acquired after %v, want when the TTL of 300ms ran out", took)
+		}
+		_ = s.Release(e.ctx())
+	})
+}
+
+// TestFence: strictly larger with every acquisition, whatever happens to Redis.
+func TestFence(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		const lockers, rounds = 4, 250 // times two processes' worth of goroutines
+		var last atomic.Int64
+		var wg sync.WaitGroup
+		for range lockers {
+			mu := e.locker(holdfast.WithRetryInterval(time.Millisecond)).Mutex("a")
+			wg.Go(func() {
+				for range rounds {
+					s, err := mu.Acquire(e.ctx())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if prev := last.Swap(s.Fence()); prev >= s.Fence() {
+						t.Errorf("fence %d after %d", s.Fence(), prev)
+					}
+					if err := s.Release(e.ctx()); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		mu := e.locker().Mutex("a")
+		for _, lose := range []func(){
+			func() { _ = e.direct.FlushAll(e.ctx()).Err() },
+			func() {
+				if e.server != nil { // without persistence: everything is gone
+					e.server.Kill()
+					e.server.Restart()
+				}
+			},
+			// A fence ahead of the clock, as after a step back of it.
+			func() {
+				_ = e.direct.HSet(e.ctx(), "holdfast:1:n:{a}", "f", fmt.Sprint(last.Load()+1e12)).Err()
+				last.Add(1e12)
+			},
+		} {
+			time.Sleep(10 * time.Millisecond) // in a bubble the acquisitions above took no time
+			lose()
+			s := e.acquire(mu)
+			if s.Fence() <= last.Load() {
+				t.Errorf("fence %d after %d", s.Fence(), last.Load())
+			}
+			last.Store(s.Fence())
+			_ = s.Release(e.ctx())
+		}
+	})
+}
