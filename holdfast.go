@@ -25,9 +25,11 @@ type Locker struct {
 	ctx   context.Context
 	close context.CancelCauseFunc
 
-	mu     sync.Mutex
-	closed bool
-	wg     sync.WaitGroup // the library's goroutines; Add only under mu while not closed
+	// The library's goroutines. They start others, also while Close waits for them, which
+	// a sync.WaitGroup does not allow.
+	mu      sync.Mutex
+	running int
+	idle    chan struct{} // closed when none is running; nil unless Close waits
 }
 
 // New returns a Locker whose locks live on the client's Redis: a single server, one
@@ -57,24 +59,38 @@ var systemClock = clock.System
 // not for Close to know. They expire, or [Session.Release] gives them back, which works
 // after Close too. Close always returns nil.
 func (l *Locker) Close() error {
-	l.mu.Lock()
-	l.closed = true
-	l.mu.Unlock()
 	l.close(ErrClosed)
 	l.dog.stop()
-	l.wg.Wait()
+	l.mu.Lock()
+	if l.running > 0 && l.idle == nil {
+		l.idle = make(chan struct{})
+	}
+	idle := l.idle
+	l.mu.Unlock()
+	if idle != nil {
+		<-idle
+	}
 	return nil
 }
 
-// spawn runs f in a goroutine that Close waits for; after Close, in one that it doesn't.
+// spawn runs f in a goroutine that Close waits for.
 func (l *Locker) spawn(f func()) {
 	l.mu.Lock()
+	l.running++
+	l.mu.Unlock()
+	go func() {
+		defer l.exited()
+		f()
+	}()
+}
+
+func (l *Locker) exited() {
+	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
-		go f()
-		return
+	if l.running--; l.running == 0 && l.idle != nil {
+		close(l.idle)
+		l.idle = nil
 	}
-	l.wg.Go(f)
 }
 
 // ask runs one request and returns when it is answered or ctx is done, with ctx's cause

@@ -244,4 +244,3 @@ func (r refuse) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 func (r refuse) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(context.Context, []redis.Cmder) error { return errors.New("refused") }
 }
-

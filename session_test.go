@@ -129,7 +129,7 @@ func TestDo(t *testing.T) {
 func TestMaxHold(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
 		const most = 700 * time.Millisecond
-		mu := e.locker(holdfast.WithTTL(300 * time.Millisecond)).Mutex("a", holdfast.WithMaxHold(most))
+		mu := e.locker(holdfast.WithTTL(300*time.Millisecond)).Mutex("a", holdfast.WithMaxHold(most))
 		begin := time.Now()
 		s := e.acquire(mu)
 		<-s.Done()

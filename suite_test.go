@@ -14,6 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	runChild()
 	redis.SetLogger(quiet{}) // it reports every fault that the tests make
 	goleak.VerifyTestMain(m)
 }
@@ -83,7 +84,7 @@ func (e *env) linked(opts ...holdfast.Option) (*holdfast.Locker, redistest.Link)
 
 // ctx returns a context that ends with the test, or when the test hangs.
 func (e *env) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	e.t.Cleanup(cancel)
 	return ctx
 }

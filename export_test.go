@@ -1,0 +1,9 @@
+package holdfast
+
+import "github.com/holdfast-go/holdfast/internal/clock"
+
+// SetClock makes the Lockers made until undo is called learn of sleep from src.
+func SetClock(src clock.Source) (undo func()) {
+	systemClock = func() clock.Source { return src }
+	return func() { systemClock = clock.System }
+}

@@ -1,0 +1,204 @@
+package holdfast_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// nothing demands that Redis holds no key at all.
+func (f foo) nothing() {
+	f.Helper()
+	if keys := f.keys(); len(keys) > 0 {
+		f.Fatalf("in Redis are %q", keys)
+	}
+}
+
+// In redis-py timeout=0 is no timeout until reacquire, which deletes the key and reports
+// success; timeouts under 1 ms and below 0 raise whatever Redis answers.
+func TestRedisPyTimeoutZero(t *testing.T) {
+	eachFoo(t, func(f foo) {
+		for _, ttl := range []time.Duration{0, -time.Second, 999 * time.Microsecond, time.Millisecond} {
+			mu := f.lock(holdfast.WithTTL(ttl))
+			f.fails(mu.Err(), holdfast.ErrInvalid)
+			_, err := mu.TryAcquire(f.ctx())
+			f.fails(err, holdfast.ErrInvalid)
+			_, err = mu.Resume(f.ctx(), "token")
+			f.fails(err, holdfast.ErrInvalid)
+			_, err = f.lock().Acquire(f.ctx(), holdfast.WithTTL(ttl))
+			f.fails(err, holdfast.ErrInvalid)
+			ctx, release := mu.Lock(f.ctx())
+			f.fails(context.Cause(ctx), holdfast.ErrInvalid)
+			release()
+			f.fails(mu.Do(f.ctx(), func(context.Context) error {
+				f.Error("fn ran without the lock")
+				return nil
+			}), holdfast.ErrInvalid)
+		}
+		f.nothing()
+	})
+}
+
+// In redis-py an extension below what is left is one below zero, which deletes the key and
+// reports success; so does one by 0 with replace_ttl.
+func TestRedisPyExtendNegative(t *testing.T) {
+	eachFoo(t, func(f foo) {
+		s := f.ten()
+		for _, d := range []time.Duration{-time.Hour, -10 * time.Second, -time.Millisecond, 0, 999 * time.Microsecond} {
+			f.fails(s.Extend(f.ctx(), d), holdfast.ErrInvalid)
+			f.fails(s.SetTTL(f.ctx(), d), holdfast.ErrInvalid)
+			f.is(s.Token())
+			f.ttl(10 * time.Second)
+			f.trusts(s, 10*time.Second)
+		}
+		f.fails(s.SetTTL(f.ctx(), 20*time.Millisecond), holdfast.ErrInvalid) // not held for so short
+		f.ttl(10 * time.Second)
+		f.release(s)
+	})
+}
+
+// In redis-py sleep=0 asks in a hot loop, and a negative one raises in mid-wait; the empty
+// token, and one of any length, are taken.
+func TestRedisPyArgumentsRefused(t *testing.T) {
+	eachFoo(t, func(f foo) {
+		for name, opt := range map[string]holdfast.Option{
+			"sleep=0":             holdfast.WithRetryInterval(0),
+			"sleep=-1":            holdfast.WithRetryInterval(-time.Second),
+			"blocking_timeout=-1": holdfast.WithWaitTimeout(-time.Second),
+			"token=b''":           holdfast.WithToken(""),
+			"a long token":        holdfast.WithToken(strings.Repeat("x", holdfast.MaxTokenLen+1)),
+		} {
+			f.Log(name)
+			f.fails(f.lock(opt).Err(), holdfast.ErrInvalid)
+			_, err := f.lock().Acquire(f.ctx(), opt)
+			f.fails(err, holdfast.ErrInvalid)
+		}
+		f.nothing()
+		_, err := f.lock().Resume(f.ctx(), "")
+		f.fails(err, holdfast.ErrInvalid)
+	})
+}
+
+// In redis-py, acquire whose SET was run and whose reply was lost raises, or with retries
+// returns False, and its own key stays: with timeout=None for ever.
+func TestRedisPyLostSetReply(t *testing.T) {
+	for name, opts := range map[string][]holdfast.Option{
+		"TTL":      {holdfast.WithTTL(time.Minute)},
+		"noExpiry": {holdfast.WithoutExpiry()},
+		"token":    {holdfast.WithTTL(time.Minute), holdfast.WithToken("test")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachFoo(t, func(f foo) {
+				l, link := f.linked(opts...)
+				mu := l.Mutex("foo")
+				f.release(f.try(mu)) // the connection stands, the script is loaded
+				link.HoldReplies()
+				waiter := f.acquiring(mu)
+				eventually(f.T, "the SET is run", func() bool {
+					return f.direct.Exists(f.ctx(), "foo").Val() == 1
+				})
+				link.Reset()
+				link.Heal()
+				start := time.Now()
+				got := <-waiter
+				if got.err == nil {
+					f.Fatalf("acquired without an answer: %v", got.Session)
+				}
+				if errors.Is(got.err, holdfast.ErrHeld) || errors.Is(got.err, holdfast.ErrWaitTimeout) {
+					f.Fatalf("its own key passed for another's: %v", got.err)
+				}
+				f.fails(got.err, got.err)
+				s := f.acquire(f.lock()) // free again, long before a TTL or never
+				f.within(time.Since(start), 0, 2*time.Second)
+				f.is(s.Token())
+				f.release(s)
+			})
+		})
+	}
+}
+
+// The same with a caller who does not wait for the reply.
+func TestRedisPyLostSetReplyCancelled(t *testing.T) {
+	eachFoo(t, func(f foo) {
+		l, link := f.linked(holdfast.WithTTL(time.Minute))
+		mu := l.Mutex("foo")
+		f.release(f.try(mu))
+		link.HoldReplies()
+		ctx, cancel := context.WithTimeout(f.ctx(), 300*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := mu.Acquire(ctx)
+		f.fails(err, context.DeadlineExceeded)
+		f.within(time.Since(start), 300*time.Millisecond, 300*time.Millisecond)
+		if f.direct.Exists(f.ctx(), "foo").Val() == 0 {
+			f.Fatal("the SET did not arrive, or was taken back already")
+		}
+		link.Heal()
+		s := f.acquire(f.lock())
+		f.is(s.Token())
+	})
+}
+
+// In redis-py a release that could not be sent has forgotten the token: it can't be tried
+// again, and with timeout=None the lock stays for ever.
+func TestRedisPyReleaseAgain(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) { // real, it would take 5 s
+		f := foo{t, e}
+		l, link := f.linked(holdfast.WithoutExpiry())
+		s := f.try(l.Mutex("foo"))
+		link.Refuse()
+		err := s.Release(f.ctx())
+		f.fails(err, err)
+		if err == nil || errors.Is(err, holdfast.ErrLost) {
+			f.Fatalf("Release without a server: %v", err)
+		}
+		f.is(s.Token())
+		link.Heal()
+		f.ok(s.Release(f.ctx()))
+		f.is("")
+	})
+}
+
+// The counterpart of test_lock_error_gives_correct_lock_name. A token is never told.
+func TestRedisPyLockErrorGivesCorrectLockName(t *testing.T) {
+	eachFoo(t, func(f foo) {
+		const secret = "open-sesame"
+		mu := f.lock(holdfast.WithToken(secret), holdfast.WithWaitTimeout(100*time.Millisecond))
+		s := f.try(mu)
+		var all []error
+		note := func(err error) {
+			f.Helper()
+			f.fails(err, err) // its name
+			all = append(all, err)
+		}
+		_, err := mu.TryAcquire(f.ctx())
+		note(err)
+		_, err = mu.Acquire(f.ctx())
+		note(err)
+		note(mu.Do(f.ctx(), func(context.Context) error { return nil }))
+		ctx, _ := mu.Lock(f.ctx())
+		note(context.Cause(ctx))
+		_, err = mu.Acquire(s.Context())
+		note(err)
+		f.take("a " + secret)
+		note(s.Check(f.ctx()))
+		note(s.Err())
+		for _, change := range changes {
+			note(change(s, f.ctx()))
+		}
+		_, err = mu.Resume(f.ctx(), secret)
+		note(err)
+		_, err = s.Detach(f.ctx())
+		note(err)
+		note(s.Release(f.ctx()))
+		for _, err := range all {
+			if strings.Contains(err.Error(), secret) {
+				f.Errorf("an error tells the token: %v", err)
+			}
+		}
+	})
+}
