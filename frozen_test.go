@@ -233,6 +233,7 @@ func (c *child) expect(t *testing.T, want string) {
 // TestFenceAcrossProcesses: 10,000 acquisitions by 4 processes, each of which appends
 // its fence to a list while it holds the lock.
 func TestFenceAcrossProcesses(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	var all []*child
 	for range 4 {

@@ -19,7 +19,7 @@ func (f foo) nothing() {
 }
 
 // In redis-py timeout=0 is no timeout until reacquire, which deletes the key and reports
-// success; timeouts under 1 ms and below 0 raise whatever Redis answers.
+// success; timeouts under 1 ms and below 0 raise a ResponseError of Redis.
 func TestRedisPyTimeoutZero(t *testing.T) {
 	eachFoo(t, func(f foo) {
 		for _, ttl := range []time.Duration{0, -time.Second, 999 * time.Microsecond, time.Millisecond} {
@@ -94,12 +94,12 @@ func TestRedisPyLostSetReply(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachFoo(t, func(f foo) {
 				l, link := f.linked(opts...)
-				mu := l.Mutex("foo")
+				mu := l.Mutex(f.name)
 				f.release(f.try(mu)) // the connection stands, the script is loaded
 				link.HoldReplies()
 				waiter := f.acquiring(mu)
 				eventually(f.T, "the SET is run", func() bool {
-					return f.direct.Exists(f.ctx(), "foo").Val() == 1
+					return f.direct.Exists(f.ctx(), f.name).Val() == 1
 				})
 				link.Reset()
 				link.Heal()
@@ -125,7 +125,7 @@ func TestRedisPyLostSetReply(t *testing.T) {
 func TestRedisPyLostSetReplyCancelled(t *testing.T) {
 	eachFoo(t, func(f foo) {
 		l, link := f.linked(holdfast.WithTTL(time.Minute))
-		mu := l.Mutex("foo")
+		mu := l.Mutex(f.name)
 		f.release(f.try(mu))
 		link.HoldReplies()
 		ctx, cancel := context.WithTimeout(f.ctx(), 300*time.Millisecond)
@@ -134,7 +134,7 @@ func TestRedisPyLostSetReplyCancelled(t *testing.T) {
 		_, err := mu.Acquire(ctx)
 		f.fails(err, context.DeadlineExceeded)
 		f.within(time.Since(start), 300*time.Millisecond, 300*time.Millisecond)
-		if f.direct.Exists(f.ctx(), "foo").Val() == 0 {
+		if f.direct.Exists(f.ctx(), f.name).Val() == 0 {
 			f.Fatal("the SET did not arrive, or was taken back already")
 		}
 		link.Heal()
@@ -147,9 +147,9 @@ func TestRedisPyLostSetReplyCancelled(t *testing.T) {
 // again, and with timeout=None the lock stays for ever.
 func TestRedisPyReleaseAgain(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) { // real, it would take 5 s
-		f := foo{t, e}
+		f := foo{t, e, "foo"}
 		l, link := f.linked(holdfast.WithoutExpiry())
-		s := f.try(l.Mutex("foo"))
+		s := f.try(l.Mutex(f.name))
 		link.Refuse()
 		err := s.Release(f.ctx())
 		f.fails(err, err)

@@ -3,6 +3,7 @@ package holdfast_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,19 +18,20 @@ import (
 // redispy_test.go, redispy_ttl_test.go and redispy_faults_test.go. Two of the originals
 // have none: test_lock_class_argument, and thread_local, which a Session makes needless.
 
-// foo is the lock of that name, and a look at it from outside.
+// foo is a lock, usually of that name, and a look at it from outside.
 type foo struct {
 	*testing.T
 	*env
+	name string
 }
 
 func eachFoo(t *testing.T, test func(f foo)) {
-	each(t, func(t *testing.T, e *env) { test(foo{t, e}) })
+	each(t, func(t *testing.T, e *env) { test(foo{t, e, "foo"}) })
 }
 
 // lock returns the lock as another process would have it.
 func (f foo) lock(opts ...holdfast.Option) *holdfast.Mutex {
-	return f.locker(opts...).Mutex("foo")
+	return f.locker(opts...).Mutex(f.name)
 }
 
 // try is acquire(blocking=False) that must succeed.
@@ -64,7 +66,7 @@ func (f foo) release(s *holdfast.Session) {
 // take gives the lock to somebody else behind its holder's back.
 func (f foo) take(token string) {
 	f.Helper()
-	if err := f.direct.Set(f.ctx(), "foo", token, 0).Err(); err != nil {
+	if err := f.direct.Set(f.ctx(), f.name, token, 0).Err(); err != nil {
 		f.Fatal(err)
 	}
 }
@@ -72,7 +74,7 @@ func (f foo) take(token string) {
 // drop deletes the lock behind its holder's back.
 func (f foo) drop() {
 	f.Helper()
-	if err := f.direct.Del(f.ctx(), "foo").Err(); err != nil {
+	if err := f.direct.Del(f.ctx(), f.name).Err(); err != nil {
 		f.Fatal(err)
 	}
 }
@@ -80,7 +82,7 @@ func (f foo) drop() {
 // is demands that the token holds the lock in Redis; an empty one, that nobody does.
 func (f foo) is(token string) {
 	f.Helper()
-	got, err := f.direct.Get(f.ctx(), "foo").Result()
+	got, err := f.direct.Get(f.ctx(), f.name).Result()
 	if err != nil && !errors.Is(err, redis.Nil) || got != token || (token == "") != errors.Is(err, redis.Nil) {
 		f.Fatalf("in Redis is %q, %v, want %q", got, err, token)
 	}
@@ -92,7 +94,7 @@ const none = -1 // no expiry, as PTTL says it
 // fraction of a millisecond that each renewal drops there.
 func (f foo) ttl(want time.Duration) {
 	f.Helper()
-	got, err := f.direct.PTTL(f.ctx(), "foo").Result()
+	got, err := f.direct.PTTL(f.ctx(), f.name).Result()
 	least := want
 	switch {
 	case want < 0:
@@ -112,7 +114,7 @@ func (f foo) fails(err, kind error) {
 	if !errors.Is(err, kind) {
 		f.Fatalf("the error is %v, want %v", err, kind)
 	}
-	if !strings.Contains(err.Error(), `"foo"`) {
+	if !strings.Contains(err.Error(), strconv.Quote(f.name)) {
 		f.Fatalf("the error %v does not name the lock", err)
 	}
 }

@@ -78,7 +78,7 @@ func TestRedisPyExtendLockReplaceTTL(t *testing.T) {
 			f.ttl(2100 * time.Millisecond)
 			time.Sleep(100 * time.Millisecond)
 			f.trusts(s, 10*time.Second)
-			if left := f.direct.PTTL(f.ctx(), "foo").Val(); left < 9900*time.Millisecond {
+			if left := f.direct.PTTL(f.ctx(), f.name).Val(); left < 9900*time.Millisecond {
 				f.Fatalf("the renewal left a TTL of %v", left)
 			}
 		}
@@ -118,7 +118,7 @@ func TestRedisPyExtendKeeps(t *testing.T) {
 func TestRedisPyReacquireLock(t *testing.T) {
 	eachFoo(t, func(f foo) {
 		s := f.ten(holdfast.WithoutRenewal())
-		f.ok(f.direct.PExpire(f.ctx(), "foo", 5*time.Second).Err())
+		f.ok(f.direct.PExpire(f.ctx(), f.name, 5*time.Second).Err())
 		f.ttl(5 * time.Second)
 		f.ok(s.Reacquire(f.ctx()))
 		f.ttl(10 * time.Second)
@@ -142,7 +142,7 @@ func TestRedisPyExtendingUnlockedLock(t *testing.T) {
 		detached := f.ten()
 		token, err := detached.Detach(f.ctx())
 		f.ok(err)
-		f.ok(f.direct.PExpire(f.ctx(), "foo", 5*time.Second).Err())
+		f.ok(f.direct.PExpire(f.ctx(), f.name, 5*time.Second).Err())
 		for name, change := range changes {
 			f.Log(name)
 			f.fails(change(released, f.ctx()), holdfast.ErrReleased)

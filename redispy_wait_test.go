@@ -152,7 +152,7 @@ func TestRedisPyAcquireArguments(t *testing.T) {
 	eachFoo(t, func(f foo) {
 		s := f.try(f.lock(holdfast.WithoutExpiry()))
 		l := f.locker(holdfast.WithWaitTimeout(time.Hour), holdfast.WithRetryInterval(time.Hour), holdfast.WithToken("locker"))
-		mu := l.Mutex("foo", holdfast.WithWaitTimeout(30*time.Second), holdfast.WithToken("mutex"))
+		mu := l.Mutex(f.name, holdfast.WithWaitTimeout(30*time.Second), holdfast.WithToken("mutex"))
 		got := <-f.acquiring(mu, holdfast.WithWaitTimeout(100*time.Millisecond))
 		f.fails(got.err, holdfast.ErrWaitTimeout)
 		f.within(got.took, 100*time.Millisecond, 100*time.Millisecond)

@@ -1,0 +1,33 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test race check fuzz mutants ci
+
+FUZZTIME ?= 10s
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## three workers lead in turn, on an embedded Redis
+	go run ./cmd/holdfast demo
+
+test: ## the tests; those that need redis-server or redis-py say so and are skipped without
+	go test ./...
+
+race: ## the tests under the race detector, real servers required
+	HOLDFAST_REQUIRE_REDIS=1 go test -race -timeout 10m ./...
+
+check: ## gofmt, go vet (also for other systems) and staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	go vet ./...
+	GOOS=darwin go vet ./...
+	GOOS=windows go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	go test -run '^$$' -fuzz '^FuzzOptions$$' -fuzztime $(FUZZTIME) .
+	go test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME) ./internal/store
+
+mutants: ## break one safety rule at a time: the tests must notice each
+	./internal/mutants/run
+
+ci: ## what CI runs; installs redis-server and python3-redis by apt-get
+	bash .ci/run

@@ -1,0 +1,182 @@
+package holdfast_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+// through takes locks of several names through their whole life.
+func through(t *testing.T, client redis.UniversalClient, names ...string) {
+	t.Helper()
+	locks := holdfast.New(client, holdfast.WithTTL(time.Second))
+	defer locks.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, name := range names {
+		mu := locks.Mutex(name)
+		wg.Go(func() {
+			s, err := mu.Acquire(ctx)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if _, err := mu.TryAcquire(ctx); err == nil {
+				t.Errorf("%q is held twice", name)
+			}
+			if err := s.Extend(ctx, time.Second); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(1500 * time.Millisecond) // renewed
+			if err := s.Check(ctx); err != nil {
+				t.Error(err)
+			}
+			token, err := s.Detach(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			next, err := mu.Resume(ctx, token)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if info, err := mu.Inspect(ctx); err != nil || info.Fence != next.Fence() {
+				t.Errorf("Inspect = %+v, %v", info, err)
+			}
+			if err := next.Release(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func manyNames() []string {
+	names := []string{"{tag}:a", "a{tag}", "ключ", "\x00\n\xff", "a{b"}
+	for i := range 30 {
+		names = append(names, fmt.Sprint("lock", i))
+	}
+	return names
+}
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	client := c.Client()
+	through(t, client, manyNames()...)
+	if err := client.ForEachMaster(t.Context(), func(ctx context.Context, node *redis.Client) error {
+		n, err := node.DBSize(ctx).Result()
+		if n == 0 {
+			t.Errorf("no key on %v: were the locks spread?", node)
+		}
+		if err == nil {
+			err = node.ScriptFlush(ctx).Err()
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	through(t, client, "after a flush of the scripts")
+}
+
+// TestClusterSlotMoves: a lock is held, renewed and released while its slot migrates to
+// another node and after.
+func TestClusterSlotMoves(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	client := c.Client()
+	locks := holdfast.New(client, holdfast.WithTTL(time.Second))
+	defer locks.Close()
+	ctx := t.Context()
+	s, err := locks.Mutex("a").Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := client.MasterForKey(ctx, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slot := client.ClusterKeySlot(ctx, "a").Val()
+	fromID := from.Do(ctx, "cluster", "myid").Val()
+	var to *redis.Client
+	for _, n := range c.Nodes {
+		if node := n.Client(); node.Do(ctx, "cluster", "myid").Val() != fromID {
+			to = node
+		}
+	}
+	toID := to.Do(ctx, "cluster", "myid").Val()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(to.Do(ctx, "cluster", "setslot", slot, "importing", fromID).Err())
+	must(from.Do(ctx, "cluster", "setslot", slot, "migrating", toID).Err())
+	time.Sleep(time.Second)
+	if err := s.Check(ctx); err != nil {
+		t.Errorf("while the slot migrates, keys not moved: %v", err)
+	}
+	host, port := "127.0.0.1", to.Options().Addr[len("127.0.0.1:"):]
+	must(from.Do(ctx, "migrate", host, port, "", 0, 5000, "keys", "a", "holdfast:1:n:{a}").Err())
+	time.Sleep(time.Second)
+	if err := s.Check(ctx); err != nil {
+		t.Errorf("while the slot migrates, keys moved: %v", err)
+	}
+	for _, n := range c.Nodes {
+		must(n.Client().Do(ctx, "cluster", "setslot", slot, "node", toID).Err())
+	}
+	time.Sleep(2 * time.Second)
+	if err := s.Check(ctx); err != nil {
+		t.Errorf("after the slot has moved: %v", err)
+	}
+	if err := s.Release(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRing(t *testing.T) {
+	t.Parallel()
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{
+		"a": redistest.Start(t).Addr(), "b": redistest.Start(t).Addr(),
+	}})
+	defer ring.Close()
+	through(t, ring, manyNames()...)
+}
+
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartSentinel(t)
+	client := s.Client()
+	through(t, client, "a")
+
+	// A session rides out a failover: the margin of the defaults is made for that.
+	locks := holdfast.New(client)
+	defer locks.Close()
+	sess, err := locks.Mutex("b").Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond) // replicated
+	s.Master().Kill()
+	time.Sleep(holdfast.DefaultTTL)
+	if err := sess.Check(t.Context()); err != nil {
+		t.Errorf("after the failover: %v", err)
+	}
+	if err := sess.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProtocol2(t *testing.T) {
+	t.Parallel()
+	through(t, redistest.Start(t).Client(func(o *redis.Options) { o.Protocol = 2 }), "a", "{b}")
+}

@@ -1,0 +1,129 @@
+// Package holdfast is a distributed lock on Redis for work that must run on one machine
+// at a time and must stop when it no longer may.
+//
+//	locks := holdfast.New(client) // a redis.UniversalClient
+//	defer locks.Close()
+//
+//	ctx, release := locks.Mutex("jobs:billing").Lock(ctx)
+//	defer release()
+//	if ctx.Err() != nil {
+//		return context.Cause(ctx)
+//	}
+//	return bill(ctx) // ctx is done before the lock can expire
+//
+// # The promise
+//
+// A [Session], one hold of a lock, has a context. It is done before the lock's key can
+// expire in Redis, whatever the network, Redis or a renewal is doing. So no two sessions
+// of one name have a live context at the same time.
+//
+// Every session has a fence, an int64 strictly larger than that of every earlier
+// acquisition of that name, also after FLUSHALL, after a restart without persistence, and
+// after a failover that lost writes. Where a clock can't decide who comes first, a store
+// that refuses a smaller fence than it has seen does.
+//
+// A lock is one Redis key that holds a plain token, written, extended and deleted as
+// redis-py's redis.lock.Lock does it: workers in Go and in Python can share it.
+//
+// # What is not promised
+//
+// The promise about the context assumes that
+//
+//   - the clock of the Redis server, and of a node that is promoted, does not step forward
+//     within a TTL by more than the safety margin (2% of the TTL + 20 ms), and the clock
+//     rates of the machines differ by less than 2%;
+//   - nobody else deletes, overwrites or shortens the key: no FLUSHALL, no eviction, no
+//     redis-py worker with the same token;
+//   - no acknowledged write is lost. Redis replicates asynchronously, so a failover can
+//     lose the last writes, a lock among them;
+//   - the process runs. Code that has looked at its context may be stopped before it acts.
+//     A virtual machine that is paused from outside may show that in none of its clocks.
+//
+// Where one of these fails, the session ends at its next renewal at the latest, and until
+// then there can be two owners. The fence is for that: a lock without a store that checks
+// fences makes overlap rare, not impossible (Kleppmann, "How to do distributed locking",
+// 2016). After [Mutex.Resume] and [Mutex.ForceRelease], which take the lock from a holder
+// on purpose, that holder's work goes on until its next renewal, too.
+//
+// # Terms
+//
+//   - lock name, key: the name is the Redis key.
+//   - holder, waiter: who has the lock, who has asked for it.
+//   - token: the holder's secret, the value of the key. Who knows it can release the lock.
+//   - attempt: one call of Acquire. A session is known by its token and its attempt, so that
+//     two callers with the same token still exclude each other, and a request that Redis
+//     runs twice or late does no harm.
+//   - fence: the fencing token described above.
+//   - TTL, lease: the key's time to live, and the right to the lock that lasts until then.
+//   - renew: what the watchdog does, at TTL/2 by default, to keep the lease.
+//   - extend, reacquire: what the caller asks for, as in redis-py.
+//
+// # Time
+//
+// A lease is counted from before the request that set it was sent, on the machine's
+// monotonic clock, and 2% + 20 ms of the TTL are taken off as a margin: 220 ms of the
+// default 10 s. [Session.ValidUntil] is that time. A timer that waits for no I/O ends the
+// context then, and Err and Done of the session's context look at the clock when they are
+// called, so that a process which was stopped finds its context done at its first look. A
+// reply that comes after that time brings nothing back. On Linux, time that the machine
+// was suspended counts (CLOCK_BOOTTIME); elsewhere, a wall clock that runs ahead makes the
+// session ask Redis at once. Steps of the wall clock end no session.
+//
+// A renewal that fails is tried again until that time, without waiting for the one that is
+// stuck: at the defaults the first is sent after 5 s, and up to three more follow within
+// 4.8 s. That is longer than a Sentinel failover takes when it is configured for speed.
+//
+// # Failures
+//
+// What the holder sees is the cause of its context; what a waiter sees is when it can have
+// the lock. RTT is the round trip to Redis, L the time that a lease can be trusted after
+// the last confirmed renewal was sent: TTL less the margin.
+//
+//	event                       the holder                      a waiter
+//	-----                       ----------                      --------
+//	holder's process dies       -                               after the TTL at most
+//	holder is cut off           ErrExpired, within L            after the TTL, not before
+//	                                                            the holder's context is done
+//	Redis hangs or is gone      ErrExpired, within L; a gap     retries with back-off until
+//	                            shorter than that is ridden     its context or wait timeout
+//	                            out                             ends
+//	process is stopped          ErrExpired, at the first look   after the TTL
+//	machine is suspended        ErrSuspended, at the first      after the TTL
+//	                            look or within 1 s
+//	key deleted, FLUSHALL,      ErrGone, at the next renewal    at its next try: a fence
+//	eviction, restart without                                   larger than the holder's
+//	persistence, lost write
+//	key overwritten, resumed    ErrTaken, at the next renewal   -
+//	elsewhere
+//	ForceRelease                ErrForceReleased, at the next   at its next try
+//	                            renewal
+//	Release                     ErrReleased                     at its next try
+//	parent context ends         the parent's cause; the lock    after Release, or the TTL
+//	                            is kept until Release, and not
+//	                            renewed
+//	maximum hold                ErrMaxHold; likewise            likewise
+//	Locker.Close                ErrClosed; likewise             likewise
+//	Acquire is cancelled        -                               nothing is left behind: a
+//	                                                            request under way is taken
+//	                                                            back within 5 s, or expires
+//	SCRIPT FLUSH                nothing                         nothing
+//	failover, slot migration    nothing, if it takes less than  goes on waiting
+//	                            the lease has left
+//
+// A waiter's next try comes after the retry interval (100 ms by default, varied by a
+// quarter), or when the holder's TTL runs out, if that is earlier.
+//
+// # Redis
+//
+// Holdfast needs Redis 6 or later, or what speaks its protocol and its Lua: a single
+// server, Sentinel, or Cluster. The keys of a lock are its name, and a hash next to it that
+// lives a day longer:
+//
+//	NAME                      the token, with a TTL in milliseconds
+//	holdfast:1:n:{NAME}       fence, attempt, label; or
+//	holdfast:1:t:NAME         if NAME has a {hash tag} of its own
+//
+// An ACL user needs ~NAME and ~holdfast:1:* for its names, and +evalsha +eval +get +set
+// +del +exists +pttl +pexpire +persist +hget +hset +hmget +hdel +time. Set maxmemory-policy
+// to noeviction, or to one that spares keys in use: an evicted lock is a lost lock.
+package holdfast

@@ -1,0 +1,267 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-go/holdfast/internal/redistest"
+	"github.com/holdfast-go/holdfast/scripts"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var names = []string{
+	"jobs", "{jobs}", "{jobs}:a", "a{b", "a{b}c{d}", "}{x}", "{{x}}", "ключ", "\x00\n\xff", " ", "holdfast:x",
+	"holdfast:", "{holdfast:1:n:}", strings.Repeat("n", 4096),
+}
+
+func TestKeysDiffer(t *testing.T) {
+	seen := map[string]string{}
+	for _, name := range append(names, "x}", "{x", "x", "{x}", "{x}}", "{{x}") {
+		k, err := keysOf(name, false)
+		if err != nil {
+			t.Errorf("%.40q: %v", name, err)
+			continue
+		}
+		if k.Name != name {
+			t.Errorf("the key of %q is %q", name, k.Name)
+		}
+		for _, key := range []string{k.Name, k.Aux} {
+			if other, ok := seen[key]; ok && other != name {
+				t.Errorf("%.40q and %.40q share the key %.40q", name, other, key)
+			}
+			seen[key] = name
+		}
+	}
+}
+
+func TestKeysRefused(t *testing.T) {
+	for _, name := range []string{"holdfast:1:n:{x}", "holdfast:1:t:{x}", "holdfast:2", "holdfast:0:"} {
+		if _, err := keysOf(name, false); !errors.Is(err, ErrReserved) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"a}b", "{}", "}", "{}x", "{}{x}", "x}{"} {
+		if _, err := keysOf(name, true); !errors.Is(err, ErrNotColocated) {
+			t.Errorf("%q on a cluster: %v", name, err)
+		}
+		if _, err := keysOf(name, false); err != nil {
+			t.Errorf("%q on one server: %v", name, err)
+		}
+	}
+}
+
+// TestKeysShareASlot asks a real cluster node, whose word counts.
+func TestKeysShareASlot(t *testing.T) {
+	c := redistest.Start(t, "--cluster-enabled", "yes").Client()
+	for _, name := range names {
+		k, err := keysOf(name, true)
+		if err != nil {
+			t.Errorf("%.40q: %v", name, err)
+			continue
+		}
+		a, err := c.ClusterKeySlot(t.Context(), k.Name).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b := c.ClusterKeySlot(t.Context(), k.Aux).Val(); a != b {
+			t.Errorf("%.40q: NAME is in slot %d, aux in %d", name, a, b)
+		}
+	}
+}
+
+// TestScriptsAnswerInForm runs every script on both servers and decodes the replies; the
+// behaviour is tested through the library.
+func TestScriptsAnswerInForm(t *testing.T) {
+	for what, client := range map[string]redis.UniversalClient{
+		"fake": redistest.NewFake(t).NewLink().Client(),
+		"real": redistest.Start(t).Client(),
+	} {
+		t.Run(what, func(t *testing.T) {
+			s, ctx := New(client), t.Context()
+			keys, _ := s.Keys("{a}")
+			attempt := strings.Repeat("x", 36)
+			id := ID{Keys: keys, Token: "t", Owner: attempt + "t"}
+			other := ID{Keys: keys, Token: "u", Owner: strings.Repeat("y", 36) + "u"}
+			want := func(what string, status Status, ttl time.Duration) func(Reply, error) Reply {
+				return func(r Reply, err error) Reply {
+					t.Helper()
+					if err != nil || r.Status != status || r.TTL > ttl || r.TTL < ttl-time.Second {
+						t.Errorf("%s: %+v, %v; want %d, %v", what, r, err, status, ttl)
+					}
+					return r
+				}
+			}
+			want("inspect", Gone, 0)(s.Inspect(ctx, keys))
+			want("check", Gone, 0)(s.Check(ctx, id))
+			want("resume", Gone, 0)(s.Resume(ctx, id, time.Minute, "l"))
+			first := want("acquire", Held, time.Minute)(s.Acquire(ctx, id, time.Minute, "l"))
+			again := want("acquire again", Held, time.Minute)(s.Acquire(ctx, id, time.Minute, "l"))
+			if first.Fence == 0 || first.Fence != again.Fence {
+				t.Errorf("fence %d, again %d", first.Fence, again.Fence)
+			}
+			want("acquire, held", Busy, time.Minute)(s.Acquire(ctx, other, time.Minute, "l"))
+			if r := want("inspect", Held, time.Minute)(s.Inspect(ctx, keys)); r.Label != "l" || r.Fence != first.Fence {
+				t.Errorf("inspect: %+v", r)
+			}
+			want("renew", Held, 2*time.Minute)(s.Renew(ctx, id, 2*time.Minute, 0, false))
+			want("renew shorter", Held, 2*time.Minute)(s.Renew(ctx, id, time.Minute, 0, true))
+			want("renew, another's", Taken, 0)(s.Renew(ctx, other, time.Minute, 0, false))
+			want("extend", Held, 3*time.Minute)(s.Extend(ctx, id, time.Minute, false, 1))
+			want("extend again", Held, 3*time.Minute)(s.Extend(ctx, id, time.Minute, false, 1))
+			want("set", Held, time.Minute)(s.Extend(ctx, id, time.Minute, true, 2))
+			want("renew, void", Held, 2*time.Minute)(s.Renew(ctx, id, 2*time.Minute, 4, false))
+			want("set, overtaken", Stale, 2*time.Minute)(s.Extend(ctx, id, time.Second, true, 3))
+			want("renew, for ever", Held, -time.Millisecond)(s.Renew(ctx, id, NoExpiry, 0, true))
+			want("extend, for ever", Persistent, -time.Millisecond)(s.Extend(ctx, id, time.Second, true, 5))
+			next := ID{Keys: keys, Token: "t", Owner: strings.Repeat("z", 36) + "t"}
+			if r := want("resume", Held, time.Minute)(s.Resume(ctx, next, time.Minute, "m")); r.Fence <= first.Fence {
+				t.Errorf("fence %d after %d", r.Fence, first.Fence)
+			}
+			want("check, displaced", Taken, 0)(s.Check(ctx, id))
+			want("release, displaced", Taken, 0)(s.Release(ctx, id, 0))
+			want("force", Held, 0)(s.Force(ctx, keys))
+			want("force, free", Gone, 0)(s.Force(ctx, keys))
+			want("check, forced", Forced, 0)(s.Check(ctx, next))
+			want("withdraw", Gone, 0)(s.Withdraw(ctx, id, time.Minute))
+			want("acquire, withdrawn", Withdrawn, 0)(s.Acquire(ctx, id, time.Minute, ""))
+			want("acquire", Held, time.Minute)(s.Acquire(ctx, other, time.Minute, ""))
+			want("release", Held, 0)(s.Release(ctx, other, time.Minute))
+			want("acquire, released", Withdrawn, 0)(s.Acquire(ctx, other, time.Minute, ""))
+		})
+	}
+}
+
+// TestTombstonesAreForgotten: they don't pile up in a lock that is in use for long.
+func TestTombstonesAreForgotten(t *testing.T) {
+	client := redistest.Start(t).Client()
+	s, ctx := New(client), t.Context()
+	keys, _ := s.Keys("a")
+	id := func(i int) ID {
+		token := fmt.Sprintf("%036d", i)
+		return ID{Keys: keys, Token: token, Owner: token}
+	}
+	for i := range 1500 {
+		if _, err := s.Withdraw(ctx, id(i), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if x := client.HGet(ctx, keys.Aux, "x").Val(); len(x) != 1000*46 {
+		t.Errorf("%d bytes of tombstones, want %d", len(x), 1000*46)
+	}
+	if ttl := client.PTTL(ctx, keys.Aux).Val(); ttl <= 0 || ttl > time.Minute {
+		t.Errorf("they expire in %v", ttl)
+	}
+	for _, i := range []int{500, 1499} {
+		if r, err := s.Acquire(ctx, id(i), time.Second, ""); err != nil || r.Status != Withdrawn {
+			t.Errorf("attempt %d: %+v, %v", i, r, err)
+		}
+	}
+	expired := strings.ReplaceAll(client.HGet(ctx, keys.Aux, "x").Val(), fmt.Sprintf("%036d", 1499), strings.Repeat("e", 36))
+	at := strings.Index(expired, "e") + 36
+	client.HSet(ctx, keys.Aux, "x", expired[:at]+"0000000001"+expired[at+10:])
+	if _, err := s.Withdraw(ctx, id(0), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if x := client.HGet(ctx, keys.Aux, "x").Val(); strings.Contains(x, "e") || len(x)%46 != 0 || len(x) < 46 {
+		t.Errorf("an expired tombstone is still there, or half of one: %d bytes", len(x))
+	}
+}
+
+func TestHashesAreOfTheSource(t *testing.T) {
+	client := redistest.Start(t).Client()
+	for _, s := range []*scripts.Script{
+		scripts.Acquire, scripts.Resume, scripts.Renew, scripts.Extend, scripts.Release, scripts.Check, scripts.Inspect, scripts.Force,
+	} {
+		if hash, err := client.ScriptLoad(t.Context(), s.Source).Result(); err != nil || hash != s.Hash {
+			t.Errorf("%v: the server says %s, we say %s", err, hash, s.Hash)
+		}
+	}
+}
+
+func TestErrorClasses(t *testing.T) {
+	dial := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	for _, c := range []struct {
+		err                         error
+		answered, unsent, transient bool
+	}{
+		{dial, false, true, true},
+		{fmt.Errorf("x: %w", dial), false, true, true},
+		{redis.ErrPoolTimeout, false, true, true},
+		{redis.ErrClosed, false, true, false},
+		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, false, false, true},
+		{&net.OpError{Op: "write", Err: syscall.EPIPE}, false, false, true},
+		{io.EOF, false, false, true},
+		{context.DeadlineExceeded, false, false, true},
+		{context.Canceled, false, false, false},
+		{reply("WRONGTYPE Operation against a key"), true, false, false},
+		{reply("NOPERM this user"), true, false, false},
+		{reply("ERR The user executing the script can't run this command"), true, false, false},
+		{reply("OOM command not allowed"), true, false, true},
+		{reply("READONLY You can't write"), true, false, true},
+		{reply("LOADING Redis is loading"), true, false, true},
+		{reply("BUSY Redis is busy"), true, false, true},
+		{reply("CLUSTERDOWN The cluster is down"), true, false, true},
+		{reply("TRYAGAIN Multiple keys"), true, false, true},
+		{reply("ERR max number of clients reached"), true, false, true},
+	} {
+		if got := Answered(c.err); got != c.answered {
+			t.Errorf("Answered(%v) = %v", c.err, got)
+		}
+		if got := Unsent(c.err); got != c.unsent {
+			t.Errorf("Unsent(%v) = %v", c.err, got)
+		}
+		if got := Transient(c.err); got != c.transient {
+			t.Errorf("Transient(%v) = %v", c.err, got)
+		}
+	}
+}
+
+type reply string
+
+func (r reply) Error() string { return string(r) }
+func (reply) RedisError()     {}
+
+// FuzzDecode: no reply, whatever a server or a proxy makes up, becomes a lease but one of
+// the form that the scripts have.
+func FuzzDecode(f *testing.F) {
+	f.Add(3, byte(0), int64(1), int64(10000), int64(1763), "")
+	f.Add(4, byte(1), int64(0), int64(-1), int64(0), "host:1")
+	f.Add(3, byte(2), int64(-7), int64(-2), int64(-1), "x")
+	f.Add(2, byte(3), int64(2), int64(1<<62), int64(1<<53), "")
+	f.Fuzz(func(t *testing.T, n int, kinds byte, status, ttl, fence int64, label string) {
+		if n < 0 || n > 6 {
+			return
+		}
+		var v []any
+		for i, x := range []any{status, ttl, fence, label, label, nil}[:n] {
+			if kinds>>i&1 == 1 {
+				x = fmt.Sprint(x)
+			}
+			v = append(v, x)
+		}
+		r, err := decode(v)
+		good := (n == 3 || n == 4) && kinds&7 == 0 && status >= -6 && status <= 1 && ttl >= -1 && ttl <= (1<<63-1)/1_000_000 && fence >= 0
+		if (err == nil) != good {
+			t.Fatalf("decode(%v) = %+v, %v", v, r, err)
+		}
+		if err == nil && (r.Fence != fence || int64(r.Status) != status || r.TTL.Milliseconds() != ttl) {
+			t.Fatalf("decode(%v) = %+v", v, r)
+		}
+	})
+	for _, v := range []any{nil, "OK", int64(1), []any{}, map[any]any{}, errors.New("x")} {
+		if _, err := decode(v); err == nil {
+			f.Errorf("decode(%v) succeeds", v)
+		}
+	}
+}
