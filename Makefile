@@ -27,7 +27,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 	go test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME) ./internal/store
 
 mutants: ## break one safety rule at a time: the tests must notice each
-	./internal/mutants/run
+	go run ./internal/mutants
 
 ci: ## what CI runs; installs redis-server and python3-redis by apt-get
 	bash .ci/run

@@ -192,7 +192,11 @@ func (s *Session) look() {
 	s.mu.Lock()
 	now := s.l.clock.Now()
 	switch {
-	case s.stopped || s.lost != nil:
+	case s.lost != nil:
+		lost := s.lost
+		s.mu.Unlock()
+		s.cancel(lost) // whoever found the loss may not have got to it yet
+	case s.stopped:
 		s.mu.Unlock()
 	case now >= s.validUntil:
 		cause := s.expired(now)
@@ -231,8 +235,8 @@ func (s *Session) lose(cause error) error {
 	}
 	cause = s.lost
 	s.mu.Unlock()
+	s.cancel(cause) // not only the first: the caller relies on it, and the first may not have got there
 	if first {
-		s.cancel(cause)
 		s.l.dog.forget(s)
 		s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...)
 	}

@@ -1,0 +1,167 @@
+package holdfast_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// TestLease: up to when a session trusts its lease, to the millisecond. On fake time
+// nothing takes any but what the test makes it take.
+func TestLease(t *testing.T) {
+	const ttl, window = 10 * time.Second, 9780 * time.Millisecond
+	run := func(name string, test func(t *testing.T, e *env, s *holdfast.Session, trusted func(time.Duration))) {
+		t.Run("fake/"+name, func(t *testing.T) {
+			onFake(t, func(t *testing.T, e *env) {
+				s := e.acquire(e.locker(holdfast.WithTTL(ttl)).Mutex("a"))
+				test(t, e, s, func(want time.Duration) {
+					t.Helper()
+					if got := time.Until(s.ValidUntil()); got != want {
+						t.Errorf("trusted for %v, want %v", got, want)
+					}
+				})
+			})
+		})
+	}
+	run("of an acquisition", func(t *testing.T, e *env, s *holdfast.Session, trusted func(time.Duration)) {
+		trusted(window)
+	})
+	run("of a slow acquisition", func(t *testing.T, e *env, _ *holdfast.Session, _ func(time.Duration)) {
+		l, link := e.linked(holdfast.WithTTL(ttl))
+		link.Delay(time.Second)
+		begin := time.Now()
+		s := e.acquire(l.Mutex("b"))
+		if got := s.ValidUntil().Sub(begin); got > window {
+			// The connection was set up before the script was sent, so part of the delay may
+			// count as before the send; none of it may count as after.
+			t.Errorf("trusted until %v after the call, want %v at most", got, window)
+		}
+		if left := e.direct.PTTL(e.ctx(), "b").Val(); time.Until(s.ValidUntil()) >= left {
+			t.Errorf("trusted for %v, and the key has %v left", time.Until(s.ValidUntil()), left)
+		}
+		link.Delay(0)
+	})
+	run("of an answer that comes too late", func(t *testing.T, e *env, _ *holdfast.Session, _ func(time.Duration)) {
+		l, link := e.linked(holdfast.WithTTL(ttl))
+		_, _ = l.Mutex("b").Locked(e.ctx()) // connects
+		link.Delay(ttl / 2)
+		if s, err := l.Mutex("b").Acquire(e.ctx()); err == nil {
+			t.Errorf("got %v from an answer that took the whole TTL", s)
+		}
+		link.Delay(0)
+		eventually(t, "the lock is given back", func() bool { return !held(t, e, "b") })
+	})
+	run("of SetTTL", func(t *testing.T, e *env, s *holdfast.Session, trusted func(time.Duration)) {
+		if err := s.SetTTL(e.ctx(), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		trusted(960 * time.Millisecond)
+	})
+}
+
+// TestLeaseLateSetTTL: a SetTTL is sent at some time of the renewal cycle, held back and
+// applied, after its connection has died, at some later time, before or after renewals
+// that get through. The key must outlive the session's trust in it at all times.
+func TestLeaseLateSetTTL(t *testing.T) {
+	const ttl, short = 2 * time.Second, 500 * time.Millisecond
+	for _, sent := range []time.Duration{0, 300 * time.Millisecond, 899 * time.Millisecond, 990 * time.Millisecond} {
+		for _, late := range []time.Duration{10 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 1200 * time.Millisecond, 3 * time.Second} {
+			t.Run(fmt.Sprintf("fake/%v/%v", sent, late), func(t *testing.T) {
+				onFake(t, func(t *testing.T, e *env) {
+					l, link := e.linked(holdfast.WithTTL(ttl))
+					s := e.acquire(l.Mutex("a"))
+					time.Sleep(sent)
+					link.HoldRequests()
+					ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+					defer cancel()
+					if err := s.SetTTL(ctx, short); !errors.Is(err, context.DeadlineExceeded) {
+						t.Fatalf("SetTTL = %v", err)
+					}
+					if left := time.Until(s.ValidUntil()); left > short {
+						t.Errorf("a SetTTL to %v under way, and trusted for %v", short, left)
+					}
+					// Its bytes stay on the way; the connections made from here on are free.
+					link.ResetLate()
+					heldBack := time.AfterFunc(late, link.Heal)
+					defer heldBack.Stop()
+					watch(t, e, s, late+3*ttl)
+				})
+			})
+		}
+	}
+}
+
+// watch checks, every few milliseconds of fake time, that the key is there for as long as
+// the session trusts it.
+func watch(t *testing.T, e *env, s *holdfast.Session, how time.Duration) {
+	t.Helper()
+	for end := time.Now().Add(how); time.Now().Before(end); time.Sleep(7 * time.Millisecond) {
+		if s.Err() != nil {
+			return
+		}
+		left, trusted := e.direct.PTTL(e.ctx(), "a").Val(), time.Until(s.ValidUntil())
+		if trusted > 0 && left <= trusted {
+			t.Fatalf("the key has %v left, and the session trusts it for %v", left, trusted)
+		}
+	}
+}
+
+// TestLeaseRacingSetTTL: a renewal that was sent before a SetTTL is answered after it.
+func TestLeaseRacingSetTTL(t *testing.T) {
+	const ttl, short = 2 * time.Second, 500 * time.Millisecond
+	for _, delay := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond} {
+		for early := range 12 {
+			t.Run(fmt.Sprintf("fake/%v/%d", delay, early), func(t *testing.T) {
+				onFake(t, func(t *testing.T, e *env) {
+					l, link := e.linked(holdfast.WithTTL(ttl))
+					s := e.acquire(l.Mutex("a"))
+					_, _ = e.locker().Mutex("b").Locked(e.ctx())
+					time.Sleep(time.Duration(880+10*early) * time.Millisecond) // about when it renews
+					link.HoldReplies()
+					time.Sleep(delay)
+					time.AfterFunc(delay, link.Heal)
+					_ = s.SetTTL(e.ctx(), short)
+					watch(t, e, s, 3*ttl)
+				})
+			})
+		}
+	}
+}
+
+// TestLeaseEndSeenByAll: at the end of the lease several goroutines look at the context at
+// once. One of them ends the session, and none of the others may find it live after that.
+func TestLeaseEndSeenByAll(t *testing.T) {
+	onReal(t, func(t *testing.T, e *env) {
+		mu := e.locker(holdfast.WithTTL(100*time.Millisecond), holdfast.WithoutRenewal()).Mutex("a")
+		for range 60 {
+			s := e.acquire(mu)
+			// ValidUntil reads two clocks, and is early by as long as it takes between them.
+			before := time.Now()
+			end := s.ValidUntil()
+			end = end.Add(time.Since(before))
+			time.Sleep(time.Until(end) - time.Millisecond)
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for {
+						over := time.Now().After(end)
+						if s.Context().Err() != nil {
+							return
+						}
+						if over {
+							t.Errorf("live after the end of its lease")
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			_ = s.Release(e.ctx())
+		}
+	})
+}
