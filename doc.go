@@ -124,6 +124,6 @@
 //	holdfast:1:t:NAME         if NAME has a {hash tag} of its own
 //
 // An ACL user needs ~NAME and ~holdfast:1:* for its names, and +evalsha +eval +get +set
-// +del +exists +pttl +pexpire +persist +hget +hset +hmget +hdel +time. Set maxmemory-policy
+// +del +pttl +pexpire +persist +hget +hset +hmget +hdel +time. Set maxmemory-policy
 // to noeviction, or to one that spares keys in use: an evicted lock is a lost lock.
 package holdfast

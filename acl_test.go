@@ -1,0 +1,33 @@
+package holdfast_test
+
+import (
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+// TestLeastRights: the rights that the manual lists are enough.
+func TestLeastRights(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	admin := server.Client()
+	rights := []any{"acl", "setuser", "worker", "reset", "on", ">secret",
+		"~jobs:*", "~{jobs:*", "~holdfast:1:*", "+evalsha", "+eval", "+get", "+set", "+del", "+pttl", "+pexpire",
+		"+persist", "+hget", "+hset", "+hmget", "+hdel", "+time"}
+	if err := admin.Do(t.Context(), rights...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	through(t, server.Client(func(o *redis.Options) { o.Username, o.Password = "worker", "secret" }), "jobs:a", "{jobs:b}")
+	// What the log of denials holds is what go-redis asks when it connects.
+	log, err := admin.ACLLog(t.Context(), 100).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range log {
+		if entry.Object != "client|setinfo" && entry.Object != "client|maint_notifications" && entry.Object != "hello" && entry.Object != "client|setname" {
+			t.Errorf("denied: %s %s %s", entry.Reason, entry.Context, entry.Object)
+		}
+	}
+}
