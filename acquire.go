@@ -62,6 +62,8 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, c campaign) (*Sessio
 	if err != nil {
 		return nil, err
 	}
+	m.l.enter() // Close waits for what this call leaves to be taken back
+	defer m.l.leave()
 	bound, done := m.l.bind(ctx)
 	defer done()
 	s, err := a.run(ctx, bound, c)
@@ -119,6 +121,7 @@ func (a *attempt) try(parent, ctx context.Context) (*Session, store.Reply, error
 		}); err == nil && p.Status != store.Held {
 			err = lossOf(p.Status)
 		}
+		a.open = a.open || err != nil // the lock is there for the short TTL
 		r.TTL = store.NoExpiry
 	}
 	switch {
@@ -136,10 +139,7 @@ func (a *attempt) try(parent, ctx context.Context) (*Session, store.Reply, error
 // ask sends one request of the attempt and notes whether its outcome is known.
 func (a *attempt) ask(ctx context.Context, request func(context.Context) (store.Reply, error)) (store.Reply, error) {
 	r, err := a.m.l.ask(ctx, request)
-	var unasked *unasked
-	if err != nil && !store.Answered(err) && !store.Unsent(err) && !errors.As(err, &unasked) {
-		a.open = true
-	}
+	a.open = a.open || undecided(err)
 	return r, err
 }
 
@@ -179,6 +179,8 @@ func (m *Mutex) resume(ctx context.Context, opts []Option, token string) (*Sessi
 	if err != nil {
 		return nil, err
 	}
+	m.l.enter()
+	defer m.l.leave()
 	bound, done := m.l.bind(ctx)
 	defer done()
 	ttl := a.conf.ttl

@@ -2,7 +2,9 @@ package holdfast_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -145,11 +147,13 @@ func TestClusterSlotMoves(t *testing.T) {
 
 func TestRing(t *testing.T) {
 	t.Parallel()
-	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{
-		"a": redistest.Start(t).Addr(), "b": redistest.Start(t).Addr(),
-	}})
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}})
 	defer ring.Close()
-	through(t, ring, manyNames()...)
+	locks := holdfast.New(ring)
+	defer locks.Close()
+	if err := locks.Mutex("a").Err(); !errors.Is(err, holdfast.ErrInvalid) || !strings.Contains(err.Error(), "Ring") {
+		t.Errorf("a lock on a Ring: %v", err)
+	}
 }
 
 func TestSentinel(t *testing.T) {

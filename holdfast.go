@@ -33,7 +33,7 @@ type Locker struct {
 }
 
 // New returns a Locker whose locks live on the client's Redis: a single server, one
-// behind Sentinel, or a Cluster (a [redis.Ring] is treated like a Cluster). The options
+// behind Sentinel, or a Cluster (not a [redis.Ring], whose clients may disagree where a key is). The options
 // are the defaults of its locks. New does no I/O and starts no goroutine; it panics if
 // client is nil. The client stays the caller's, who closes it after the Locker.
 //
@@ -75,16 +75,21 @@ func (l *Locker) Close() error {
 
 // spawn runs f in a goroutine that Close waits for.
 func (l *Locker) spawn(f func()) {
-	l.mu.Lock()
-	l.running++
-	l.mu.Unlock()
+	l.enter()
 	go func() {
-		defer l.exited()
+		defer l.leave()
 		f()
 	}()
 }
 
-func (l *Locker) exited() {
+// enter and leave enclose what Close waits for.
+func (l *Locker) enter() {
+	l.mu.Lock()
+	l.running++
+	l.mu.Unlock()
+}
+
+func (l *Locker) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running--; l.running == 0 && l.idle != nil {
@@ -122,13 +127,19 @@ type unasked struct{ error }
 
 func (u *unasked) Unwrap() error { return u.error }
 
+// undecided reports whether a request that failed with err may have run, or may run yet.
+func undecided(err error) bool {
+	var unasked *unasked
+	return err != nil && !store.Answered(err) && !store.Unsent(err) && !errors.As(err, &unasked)
+}
+
 // cleanupTime bounds what is done after the caller's context has ended: giving a lock
 // back and taking a request back.
 const cleanupTime = 5 * time.Second
 
 // insist asks until the server has answered or the time is up, also if ctx has ended, and
-// says how often it asked.
-func (l *Locker) insist(ctx context.Context, bound time.Duration, request func(context.Context) (store.Reply, error)) (r store.Reply, tries int, err error) {
+// says whether a request before the last, or that one if err is not nil, may have run.
+func (l *Locker) insist(ctx context.Context, bound time.Duration, request func(context.Context) (store.Reply, error)) (r store.Reply, open bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, errCleanup)
 	defer cancel()
 	for pause := minGap; ; pause = min(2*pause, time.Second) {
@@ -137,14 +148,14 @@ func (l *Locker) insist(ctx context.Context, bound time.Duration, request func(c
 		try, done := context.WithTimeoutCause(ctx, max(bound/3, 10*minGap), errCleanup)
 		r, err = l.ask(try, request)
 		done()
-		tries++
-		if err == nil || store.Answered(err) && !store.Transient(err) {
-			return r, tries, err
+		open = open || undecided(err)
+		if err == nil || !store.Transient(err) {
+			return r, open, err
 		}
 		select {
 		case <-time.After(jitter(pause)):
 		case <-ctx.Done():
-			return r, tries, err
+			return r, open, err
 		}
 	}
 }

@@ -34,8 +34,8 @@ func (s *Session) serve(ctx context.Context, fn func(context.Context) error) (er
 		cause := s.Err()
 		released := s.Release(context.WithoutCancel(ctx))
 		switch {
-		case errors.Is(cause, ErrLost), errors.Is(cause, ErrMaxHold):
-			err, again = nil, true
+		case ctx.Err() == nil && (errors.Is(cause, ErrLost) || errors.Is(cause, ErrMaxHold)):
+			err, again = nil, true // with ctx done the cause may be an outer lock's
 		case errors.Is(cause, ErrClosed):
 			err = join(err, cause)
 		case errors.Is(released, ErrLost) && ctx.Err() == nil:

@@ -153,8 +153,8 @@ func (s *Session) renew(now time.Duration) {
 	request := func(ctx context.Context) (store.Reply, error) {
 		return s.l.store.Renew(ctx, s.id, ttl, void, keep)
 	}
-	if s.conf.noRenewal { // asked because of the clock
-		s.renewAt = forever
+	if s.conf.noRenewal { // asked because of the clock: only a loss counts
+		s.renewAt, seq = forever, 0
 		request = func(ctx context.Context) (store.Reply, error) { return s.l.store.Check(ctx, s.id) }
 	}
 	// Nobody waits for this goroutine but Close. It ends with the client's time-outs.
@@ -182,6 +182,9 @@ func (s *Session) failed(err error) {
 		s.conf.log.Info("holdfast: renewal failed", s.attrs(err)...)
 	}
 }
+
+// shortSleep is what may be the noise of two clocks: too little to be named as the cause.
+const shortSleep = 50 * time.Millisecond
 
 // look ends the session if its time is up. It is called whenever somebody looks at the
 // context, and costs a reading of the clock.
@@ -212,7 +215,7 @@ func (s *Session) look() {
 
 // expired says why the lease could not be kept. Called with mu held.
 func (s *Session) expired(now time.Duration) error {
-	if slept := s.l.clock.Asleep() - s.slept; slept > 0 && now-slept < s.validUntil {
+	if slept := s.l.clock.Asleep() - s.slept; slept > shortSleep && now-slept < s.validUntil {
 		return fmt.Errorf("%w for %v", ErrSuspended, slept.Round(time.Millisecond))
 	}
 	if s.failure != nil {
@@ -238,7 +241,8 @@ func (s *Session) lose(cause error) error {
 	s.cancel(cause) // not only the first: the caller relies on it, and the first may not have got there
 	if first {
 		s.l.dog.forget(s)
-		s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...)
+		// Not here: a handler that blocks must not hold up the watchdog.
+		s.l.spawn(func() { s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...) })
 	}
 	return cause
 }

@@ -34,6 +34,9 @@ const (
 	fewestTries = 2
 )
 
+// maxDuration bounds what is accepted, so that no sum of two overflows.
+const maxDuration = 100 * 365 * 24 * time.Hour
+
 // margin is how much earlier than Redis a lease is held to end: 2% for clocks that run
 // at different rates (quartz differs by 0.01%; the rest is for a server's clock that is
 // slewed or stepped a little) and 20 ms for a timer that fires late.
@@ -95,7 +98,8 @@ func WithRenewInterval(d time.Duration) Option {
 	return func(c *config) { c.interval, c.noRenewal = d, false }
 }
 
-// WithoutRenewal makes the session end with its first TTL unless the caller extends it.
+// WithoutRenewal makes the session end with its first TTL unless the caller extends it. A
+// lock without expiry is then not looked after at all: see [Session.Check].
 func WithoutRenewal() Option { return func(c *config) { c.noRenewal = true } }
 
 // WithRetryInterval sets how often a waiter asks for a lock that another holds
@@ -151,6 +155,13 @@ func (c config) with(opts []Option) (config, error) {
 }
 
 func (c *config) validate() error {
+	for what, d := range map[string]time.Duration{
+		"TTL": c.ttl, "renew interval": c.interval, "retry interval": c.retry, "wait timeout": c.wait, "maximum hold": c.maxHold,
+	} {
+		if d > maxDuration {
+			return invalid("%s %v is over %v", what, d, maxDuration)
+		}
+	}
 	if err := c.validateLease(); err != nil {
 		return err
 	}
@@ -195,8 +206,11 @@ func (c *config) validateLease() error {
 
 // fits refuses a TTL that is too short to be held.
 func (c *config) fits(ttl time.Duration) error {
-	if ttl < time.Millisecond {
+	switch {
+	case ttl < time.Millisecond:
 		return invalid("TTL %v is under 1ms", ttl)
+	case ttl > maxDuration:
+		return invalid("TTL %v is over %v", ttl, maxDuration)
 	}
 	need := minGap
 	if !c.noRenewal {

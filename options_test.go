@@ -47,6 +47,9 @@ func TestBadInput(t *testing.T) {
 		{"a", opts(holdfast.WithRetryInterval(-1)), []string{"-1ns", "1ms"}},
 		{"a", opts(holdfast.WithWaitTimeout(-time.Second)), []string{"-1s"}},
 		{"a", opts(holdfast.WithMaxHold(0)), []string{"0s", "1ms"}},
+		{"a", opts(holdfast.WithTTL(math.MaxInt64)), []string{"2562047h", "876000h"}},
+		{"a", opts(holdfast.WithMaxHold(math.MaxInt64)), []string{"maximum hold", "2562047h", "876000h"}},
+		{"a", opts(holdfast.WithRetryInterval(math.MaxInt64)), []string{"retry", "2562047h", "876000h"}},
 		{"a", opts(holdfast.WithToken("")), []string{"token is empty"}},
 		{"a", opts(holdfast.WithToken(long)), []string{"5000", "4096"}},
 		{"a", opts(holdfast.WithLabel(long)), []string{"5000", "256"}},
@@ -92,7 +95,7 @@ func TestGoodLimits(t *testing.T) {
 		l.Mutex("a}b"), // on a single server
 		l.Mutex("holdfast:a"),
 		l.Mutex("a", holdfast.WithTTL(84*time.Millisecond)),
-		l.Mutex("a", holdfast.WithTTL(math.MaxInt64)),
+		l.Mutex("a", holdfast.WithTTL(100*365*24*time.Hour)),
 		l.Mutex("a", holdfast.WithTTL(31*time.Millisecond), holdfast.WithoutRenewal()),
 		l.Mutex("a", holdfast.WithTTL(time.Second), holdfast.WithRenewInterval(940*time.Millisecond)),
 		l.Mutex("a", holdfast.WithWaitTimeout(0), holdfast.WithLabel(""), holdfast.WithLogger(nil)),
@@ -120,7 +123,7 @@ func TestBadInputOfCalls(t *testing.T) {
 		s := e.acquire(mu)
 		before := s.ValidUntil()
 		for _, err := range []error{
-			s.Extend(e.ctx(), 0), s.Extend(e.ctx(), -time.Second), s.Extend(e.ctx(), time.Microsecond),
+			s.Extend(e.ctx(), 0), s.Extend(e.ctx(), -time.Second), s.Extend(e.ctx(), time.Microsecond), s.Extend(e.ctx(), math.MaxInt64), s.SetTTL(e.ctx(), math.MaxInt64),
 			s.SetTTL(e.ctx(), 0), s.SetTTL(e.ctx(), -time.Second), s.SetTTL(e.ctx(), 50*time.Millisecond),
 		} {
 			if !errors.Is(err, holdfast.ErrInvalid) {

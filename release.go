@@ -11,76 +11,72 @@ import (
 	"github.com/holdfast-go/holdfast/internal/store"
 )
 
-// Group returns an errgroup on the session's context. Release and Detach wait for every
-// group made before they were called, and keep the lock while they do. Use the group as
-// errgroup has it: call Go from one place, and Wait when done.
-func (s *Session) Group() (*errgroup.Group, context.Context) {
+// Group is an errgroup whose functions its session waits for. It counts them itself:
+// errgroup's Wait must not be called while another goroutine calls Go.
+type Group struct {
+	*errgroup.Group
+	s *Session
+}
+
+// Group returns an errgroup on the session's context. Release and Detach wait until no
+// function of any group of the session is running, and keep the lock while they do.
+func (s *Session) Group() (*Group, context.Context) {
 	g, ctx := errgroup.WithContext(s.ctx)
+	return &Group{g, s}, ctx
+}
+
+// Go calls f in a new goroutine, as [errgroup.Group.Go] does.
+func (g *Group) Go(f func() error) {
+	g.s.enter()
+	g.Group.Go(g.s.counted(f))
+}
+
+// TryGo calls f in a new goroutine if the group's limit allows it, as
+// [errgroup.Group.TryGo] does.
+func (g *Group) TryGo(f func() error) bool {
+	g.s.enter()
+	if !g.Group.TryGo(g.s.counted(f)) {
+		g.s.leave()
+		return false
+	}
+	return true
+}
+
+func (s *Session) counted(f func() error) func() error {
+	return func() error {
+		defer s.leave()
+		return f()
+	}
+}
+
+func (s *Session) enter() {
+	s.mu.Lock()
+	s.working++
+	s.mu.Unlock()
+}
+
+func (s *Session) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.drained != nil {
-		return g, ctx // too late to be waited for, and already told to stop
-	}
-	s.sweep()
-	if s.groups == nil {
-		s.groups = map[*errgroup.Group]*member{}
-	}
-	s.groups[g] = &member{ctx: ctx}
-	return g, ctx
-}
-
-// member is a group that has not been seen to end.
-type member struct {
-	ctx    context.Context // the group's
-	waited bool            // a goroutine waits for its end
-}
-
-// sweep forgets groups that have ended, so that a session that makes one a second for a
-// month does not keep them. Called with mu held.
-func (s *Session) sweep() {
-	for g, m := range s.groups {
-		switch {
-		case m.ctx.Err() == nil || m.waited:
-		case context.Cause(m.ctx) == context.Canceled:
-			delete(s.groups, g) // Wait has returned
-		default:
-			// One of its functions failed. The others have been told to stop; this goroutine
-			// ends with them, and nobody needs to join it.
-			m.waited = true
-			go func() {
-				_ = g.Wait()
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				delete(s.groups, g)
-			}()
-		}
+	if s.working--; s.working == 0 && s.drained != nil {
+		close(s.drained)
+		s.drained = nil
 	}
 }
 
-// drain returns a channel that is closed when the session's groups have ended.
+// drain returns a channel that is closed when no function of a group is running.
 func (s *Session) drain() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.drained == nil {
-		drained := make(chan struct{})
-		s.drained = drained
-		groups := make([]*errgroup.Group, 0, len(s.groups))
-		for g := range s.groups {
-			groups = append(groups, g)
+	if s.working > 0 {
+		if s.drained == nil {
+			s.drained = make(chan struct{})
 		}
-		if len(groups) == 0 {
-			close(drained)
-			return drained
-		}
-		// The goroutine ends with the caller's functions, and nobody joins it before.
-		go func() {
-			for _, g := range groups {
-				_ = g.Wait()
-			}
-			close(drained)
-		}()
+		return s.drained
 	}
-	return s.drained
+	none := make(chan struct{})
+	close(none)
+	return none
 }
 
 // Release ends the session and gives the lock back. In this order: the context is done,
@@ -131,13 +127,7 @@ func (s *Session) inside(ctx context.Context) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sweep()
-	select {
-	case <-s.drained: // nil, which blocks, until somebody drains
-		return false
-	default:
-		return len(s.groups) > 0
-	}
+	return s.working > 0
 }
 
 // finish is the way from a session that holds to one that does not: tell the work, wait
@@ -177,6 +167,11 @@ func (s *Session) await(ctx context.Context) error {
 	case <-drained:
 		return nil
 	case <-ctx.Done():
+		select {
+		case <-drained:
+			return nil // both at once
+		default:
+		}
 		return fmt.Errorf("%w: a group is still running; the lock is left to expire, at %v",
 			ended(ctx, context.Cause(ctx)), s.ValidUntil().Format(time.RFC3339Nano))
 	}
@@ -194,7 +189,7 @@ func (s *Session) stay(n int) {
 // giveBack deletes the lock. Called with the turn held.
 func (s *Session) giveBack(ctx context.Context) error {
 	lost, left := s.stop()
-	if lost != nil && !errors.Is(lost, ErrExpired) && !errors.Is(lost, ErrSuspended) {
+	if lost != nil && !s.open && !errors.Is(lost, ErrExpired) && !errors.Is(lost, ErrSuspended) {
 		return s.settle(ErrReleased, lost) // Redis has said so
 	}
 	var tombstone time.Duration
@@ -203,18 +198,19 @@ func (s *Session) giveBack(ctx context.Context) error {
 	}
 	// After the end of the lease the key is likely gone; one quick question tells.
 	bound := min(max(left, time.Second), cleanupTime)
-	r, tries, err := s.l.insist(ctx, bound, func(ctx context.Context) (store.Reply, error) {
+	r, open, err := s.l.insist(ctx, bound, func(ctx context.Context) (store.Reply, error) {
 		return s.l.store.Release(ctx, s.id, tombstone)
 	})
-	again := s.asked || tries > 1
+	s.asked = s.asked || open
 	switch {
 	case err != nil:
-		s.asked = true
 		return errors.Join(err, lost)
-	case r.Status == store.Held, again && r.Status != store.Forced:
+	case r.Status == store.Held:
 		return s.settle(ErrReleased, nil)
 	case lost != nil:
 		return s.settle(ErrReleased, lost)
+	case s.asked && r.Status != store.Forced:
+		return s.settle(ErrReleased, nil) // an earlier request of ours did it
 	}
 	return s.settle(ErrReleased, lossOf(r.Status))
 }

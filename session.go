@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/holdfast-go/holdfast/internal/store"
 )
 
@@ -42,12 +40,12 @@ type Session struct {
 	keepAt     time.Duration // when a renewal keeps aux from expiring
 	slept      time.Duration // what the machine had slept when the lease was last confirmed
 	requests   requests
-	failure    error // of the last renewal, if it failed
-	lost       error // why the lease is known not to be ours
-	stopped    bool  // it is given back or out of our hands: nothing is renewed again
-	releasing  int   // calls of Release or Detach that wait for the groups
-	groups     map[*errgroup.Group]*member
-	drained    chan struct{} // closed when the groups have ended; nil until asked for
+	failure    error         // of the last renewal, if it failed
+	lost       error         // why the lease is known not to be ours
+	stopped    bool          // it is given back or out of our hands: nothing is renewed again
+	releasing  int           // calls of Release or Detach that wait for the groups
+	working    int           // functions of groups that are running
+	drained    chan struct{} // closed when none is; nil unless somebody waits
 
 	// Of the release, under turn.
 	over   error // ErrReleased or ErrDetached when that is done
@@ -66,7 +64,7 @@ func newSession(parent context.Context, a *attempt, sent time.Duration, r store.
 	inner, cancel := context.WithCancelCause(parent)
 	s.ctx, s.cancel = &sessionContext{inner, s}, cancel
 	if a.conf.hasMax {
-		s.holdUntil = sent + a.conf.maxHold
+		s.holdUntil = sent + a.conf.maxHold // far from overflow: see maxDuration
 	}
 	s.trust(sent, r.TTL)
 	return s
@@ -152,8 +150,8 @@ func (s *Session) Owned(ctx context.Context) (bool, error) {
 // ErrNoExpiry, ErrLost, or the cause of the session's end are reported as such.
 func (s *Session) Extend(ctx context.Context, d time.Duration) error {
 	mustContext(ctx)
-	if d < time.Millisecond {
-		return s.wrap("extend", invalid("%v to add is under 1ms", d))
+	if d < time.Millisecond || d > maxDuration {
+		return s.wrap("extend", invalid("%v to add is not between 1ms and %v", d, maxDuration))
 	}
 	return s.wrap("extend", s.extend(ctx, d, false))
 }

@@ -50,7 +50,9 @@ func (w *waiter) pause(ctx context.Context, r store.Reply, err error) error {
 	switch {
 	case err != nil:
 		// Back off to a second: many waiters must not keep a server down.
-		d = jitter(min(w.conf.retry<<min(w.failures, 10), max(w.conf.retry, time.Second)))
+		if w.conf.retry < time.Second {
+			d = jitter(min(w.conf.retry<<min(w.failures, 10), time.Second))
+		}
 		w.failures++
 	case r.TTL >= 0:
 		w.failures = 0

@@ -113,8 +113,8 @@ func (w *watchdog) run() {
 		}
 		due = w.due(due[:0])
 		for _, s := range due {
-			if next := s.tick(); next != 0 {
-				w.wakeBy(s, next)
+			if next := s.tick(); next != 0 && !w.wakeBy(s, next) {
+				s.end(ErrClosed) // stop did not see it: it was in hand here
 			}
 		}
 		if pause, ok := w.arm(); ok {

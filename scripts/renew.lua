@@ -17,6 +17,10 @@ local why = lost()
 if why then return {why, 0, 0} end
 
 local ttl = expire(tonumber(ARGV[3]))
-if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], 'e', ARGV[4]) end
-if ARGV[5] ~= '' then keep(ttl) end
+if ARGV[4] ~= '' then
+  -- Never backwards: this renewal may itself come late.
+  local last = tonumber(redis.call('HGET', KEYS[2], 'e')) or 0
+  if tonumber(ARGV[4]) > last then redis.call('HSET', KEYS[2], 'e', ARGV[4]) end
+end
+if ARGV[4] ~= '' or ARGV[5] ~= '' then keep(ttl) end
 return {OK, ttl, 0}

@@ -62,6 +62,8 @@ var mutants = []mutant{
 		"\t\tttl = claimTTL\n", "\t\tttl = 1 << 50\n", "TestUnknown.*/fake"},
 	{"not ours, and it goes on", "lease.go",
 		"return s.lose(lossOf(r.Status))\n\t}\n\ts.look()", "return nil\n\t}\n\ts.look()", "TestOwners.*/fake"},
+	{"a late renewal lets an old SetTTL in", "scripts/renew.lua",
+		"if tonumber(ARGV[4]) > last then redis", "if true then redis", "TestOwners.*/fake"},
 	{"Close leaves sessions live", "watchdog.go",
 		"\t\ts.end(ErrClosed)\n", "\t\t_ = s\n", "TestReleaseAfterClose/fake"},
 }

@@ -4,9 +4,28 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
+
+// redact takes the token, which comes first among a holder's arguments, out of a server's
+// error: some quote the arguments of a command that they don't know.
+func redact(err error, args []any) error {
+	if len(args) == 0 || !Answered(err) {
+		return err
+	}
+	token, _ := args[0].(string)
+	if token == "" || !strings.Contains(err.Error(), token) {
+		return err
+	}
+	return redacted(strings.ReplaceAll(err.Error(), token, "(token)"))
+}
+
+type redacted string
+
+func (r redacted) Error() string { return string(r) }
+func (redacted) RedisError()     {}
 
 // Answered reports whether an error is the server's own answer. A script that answers
 // with an error has not taken NAME: it writes that last.

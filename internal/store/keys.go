@@ -22,6 +22,9 @@ const prefix = "holdfast:"
 var (
 	// ErrReserved: the name could be one of our own keys.
 	ErrReserved = errors.New("names that start with " + prefix + " and a digit are reserved")
+	// ErrRing: every client of a Ring decides by its own heartbeats which server has a key,
+	// so two clients can take the same lock on two servers.
+	ErrRing = errors.New("a redis.Ring can't hold a lock: its clients may disagree where a key is")
 	// ErrNotColocated: on a sharded deployment no key beside NAME would be in its slot.
 	ErrNotColocated = errors.New("a name with a } and no {tag} can't be placed in one cluster slot")
 )

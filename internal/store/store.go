@@ -16,20 +16,28 @@ import (
 type Store struct {
 	client  redis.UniversalClient
 	sharded bool // keys must share a slot
+	ring    bool
 }
 
 // New returns a Store. It does no I/O.
 func New(client redis.UniversalClient) *Store {
 	s := &Store{client: client}
 	switch client.(type) {
-	case *redis.ClusterClient, *redis.Ring:
+	case *redis.ClusterClient:
 		s.sharded = true
+	case *redis.Ring:
+		s.ring = true
 	}
 	return s
 }
 
-// Keys returns the keys of a lock's name, or ErrReserved or ErrNotColocated.
-func (s *Store) Keys(name string) (Keys, error) { return keysOf(name, s.sharded) }
+// Keys returns the keys of a lock's name, or ErrReserved, ErrNotColocated or ErrRing.
+func (s *Store) Keys(name string) (Keys, error) {
+	if s.ring {
+		return Keys{}, ErrRing
+	}
+	return keysOf(name, s.sharded)
+}
 
 // ID says whose a lease is.
 type ID struct {
@@ -116,7 +124,7 @@ func (s *Store) run(ctx context.Context, script *scripts.Script, keys Keys, args
 		v, err = s.send(ctx, "eval", script.Source, keys, args)
 	}
 	if err != nil {
-		return Reply{}, err
+		return Reply{}, redact(err, args)
 	}
 	return decode(v)
 }
