@@ -137,8 +137,8 @@ func TestLeaseRacingSetTTL(t *testing.T) {
 // once. One of them ends the session, and none of the others may find it live after that.
 func TestLeaseEndSeenByAll(t *testing.T) {
 	onReal(t, func(t *testing.T, e *env) {
-		mu := e.locker(holdfast.WithTTL(100*time.Millisecond), holdfast.WithoutRenewal()).Mutex("a")
-		for range 60 {
+		mu := e.locker(holdfast.WithTTL(300*time.Millisecond), holdfast.WithoutRenewal()).Mutex("a")
+		for range 25 {
 			s := e.acquire(mu)
 			// ValidUntil reads two clocks, and is early by as long as it takes between them.
 			before := time.Now()
