@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -94,32 +91,6 @@ func TestWallClockStep(t *testing.T) {
 			t.Errorf("the lock without expiry has a TTL of %v", left)
 		}
 	})
-}
-
-// TestFrozenProcess: a process that is stopped past its lease finds its context done at
-// the first look, before the runtime has had the time to fire a timer.
-func TestFrozenProcess(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("SIGSTOP is Unix's")
-	}
-	server := redistest.Start(t)
-	const processes, trials = 2, 25
-	for p := range processes {
-		t.Run(fmt.Sprint(p), func(t *testing.T) {
-			t.Parallel()
-			child := startChild(t, "frozen", server.Addr(), fmt.Sprint(p))
-			for i := range trials {
-				child.expect(t, "held")
-				_ = child.cmd.Process.Signal(syscall.SIGSTOP)
-				time.Sleep(2 * frozenTTL)
-				_ = child.cmd.Process.Signal(syscall.SIGCONT)
-				if got := child.line(t); !strings.HasPrefix(got, "done: ") || !strings.Contains(got, "expired") {
-					t.Errorf("trial %d: %s", i, got)
-				}
-				fmt.Fprintln(child.in)
-			}
-		})
-	}
 }
 
 const frozenTTL = 90 * time.Millisecond

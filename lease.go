@@ -253,15 +253,15 @@ func (s *Session) end(cause error) {
 	s.cancel(s.wrap("hold", cause))
 }
 
-// stop marks the session as no longer renewed, for good, and returns why it was lost, if
-// it was, and how long its lease can be trusted yet.
-func (s *Session) stop() (lost error, left time.Duration) {
+// stop marks the session as no longer renewed, for good, and returns how long its lease
+// can be trusted yet, and why it was lost, if it was.
+func (s *Session) stop() (left time.Duration, lost error) {
 	s.look()
 	now := s.l.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
-	return s.lost, s.validUntil - now
+	return s.validUntil - now, s.lost
 }
 
 func (s *Session) attrs(err error) []any {

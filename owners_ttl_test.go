@@ -39,7 +39,6 @@ func (l lease) sound(e *env) error {
 type watched struct {
 	lease
 	what string
-	ran  int
 	run  func(w *watched) error
 }
 

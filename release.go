@@ -188,7 +188,7 @@ func (s *Session) stay(n int) {
 
 // giveBack deletes the lock. Called with the turn held.
 func (s *Session) giveBack(ctx context.Context) error {
-	lost, left := s.stop()
+	left, lost := s.stop()
 	if lost != nil && !s.open && !errors.Is(lost, ErrExpired) && !errors.Is(lost, ErrSuspended) {
 		return s.settle(ErrReleased, lost) // Redis has said so
 	}
@@ -217,7 +217,7 @@ func (s *Session) giveBack(ctx context.Context) error {
 
 // handOut leaves the lock to its token. Called with the turn held.
 func (s *Session) handOut(ctx context.Context) error {
-	lost, left := s.stop()
+	left, lost := s.stop()
 	if lost != nil {
 		return s.settle(ErrDetached, lost)
 	}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// contender is a lock library set up in one process, as one of its users would.
+type contender interface {
+	// lock returns how one caller acquires that lock: again and again, but never twice at
+	// the same time. What can be made once for many acquisitions is made here.
+	lock(name string) acquirer
+	close()
+}
+
+// acquirer waits for the lock until ctx ends. The library ends lost when it learns that
+// the lock is no longer the caller's; nil if it has no such signal.
+type acquirer func(ctx context.Context) (release func() error, lost <-chan struct{}, err error)
+
+// setup is what a process is told before anything else.
+type setup struct {
+	Library string
+	Addr    string
+	TTL     time.Duration
+	// Renew is for libraries that leave renewing to the caller, where a workload holds a
+	// lock for longer than its TTL.
+	Renew bool
+}
+
+// library is a contender that can be chosen, and what the report says of it.
+type library struct {
+	name   string
+	module string // of Go, whose version the report states
+	config string // how it is set up here
+	open   func(setup) (contender, error)
+	// key is the key in Redis of a lock's name.
+	key func(name string) string
+}
+
+const (
+	ours     = "Holdfast"
+	python   = "redis-py"
+	baseline = "bare commands"
+)
+
+// pollEvery is the pause between two tries where a library polls and leaves the interval
+// to its caller. Their examples say 100 and 500 ms, their defaults 50 to 250 ms, which
+// would make every hand-off that slow.
+const pollEvery = 5 * time.Millisecond
+
+func asIs(name string) string { return name }
+
+// libraries is in the order of the report's columns.
+var libraries = []library{
+	{
+		name: ours, module: "github.com/holdfast-go/holdfast", open: openHoldfast, key: asIs,
+		config: "its defaults",
+	},
+	{
+		name: "rueidislock", module: "github.com/redis/rueidis", open: openRueidislock,
+		key: func(name string) string { return "rueidislock:0:" + name },
+		config: "`KeyMajority: 1` and `NoLoopTracking: true`, as its README advises for one " +
+			"Redis from 7.0.5 on; `TryNextAfter: 1s` rather than 20 ms, since with one key there is no next " +
+			"one to try, and after a slow answer it can wait on a lock that is free",
+	},
+	{
+		name: "redislock", module: "github.com/bsm/redislock", open: openRedislock, key: asIs,
+		config: "`LinearBackoff(" + pollEvery.String() + ")`; it doesn't renew, so where a lock is held " +
+			"for longer than its TTL a goroutine for each lock calls `Refresh` at half the TTL",
+	},
+	{
+		name: "redsync", module: "github.com/go-redsync/redsync/v4", open: openRedsync, key: asIs,
+		config: "one go-redis pool, `WithRetryDelay(" + pollEvery.String() + ")`, tries without end, " +
+			"`WithFailFast(true)`; it doesn't renew, so likewise `Extend`",
+	},
+	{
+		name: python, key: asIs,
+		config: "`Lock(timeout=TTL, sleep=" + pollEvery.String() + ")`, one client a process; in the " +
+			"workloads where a Python program would be set up like that",
+	},
+	{
+		name: baseline, module: "github.com/redis/go-redis/v9", open: openBare, key: asIs,
+		config: "`SET NX PX`, and compare-and-delete by `EVALSHA`, on go-redis: what any lock costs",
+	},
+}
+
+func find(name string) *library {
+	for i := range libraries {
+		if libraries[i].name == name {
+			return &libraries[i]
+		}
+	}
+	return nil
+}
+
+// goRedis returns the client that all but rueidislock work on, with its defaults.
+func goRedis(addr string) *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: addr})
+}
+
+// renewing calls renew at half the TTL until the returned function is called, which waits
+// for the call under way.
+func renewing(ttl time.Duration, renew func()) (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(ttl / 2)
+		defer tick.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case <-tick.C:
+				renew()
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
+}

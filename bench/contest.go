@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// usualTTL is Holdfast's default, for all, where the TTL doesn't matter.
+const usualTTL = 10 * time.Second
+
+// contest is a workload of cycles: each library has its processes, which do one slice in
+// turn with the others'.
+type contest struct {
+	processes int
+	addr      string // the server's, or a proxy's to it
+	rounds    int
+	order     order
+	// before is called before each round, when all is quiet.
+	before func(ctx context.Context) error
+	record func(lib *library, answers []answer)
+}
+
+func (b *bench) contest(ctx context.Context, w *workload, c contest) (*roster, error) {
+	r := b.roster(w)
+	teams := map[string]team{}
+	defer func() {
+		for _, t := range teams {
+			t.close()
+		}
+	}()
+	for _, lib := range r.libs {
+		b.progress("%s: starting %s", w.name, lib.name)
+		t, err := launchTeam(ctx, c.processes, setup{Library: lib.name, Addr: c.addr, TTL: usualTTL})
+		if err != nil {
+			r.fail(lib, err)
+			continue
+		}
+		teams[lib.name] = t
+		if v := t[0].version; v != "" {
+			b.versions[lib.name] = v
+		}
+	}
+	last := -1
+	return r, r.turns(ctx, c.rounds+1, func(round int, lib *library) error {
+		if round != last && c.before != nil {
+			if err := c.before(ctx); err != nil {
+				return err
+			}
+		}
+		last = round
+		o := c.order
+		// A name of its own, lest a slice wait for what the one before left behind.
+		o.Name = fmt.Sprintf("bench:%s:%s:%d", w.name, lib.name, round)
+		if round == 0 {
+			o.For = min(o.For, 100*time.Millisecond) // to warm up, not recorded
+		}
+		answers, err := teams[lib.name].ask(o)
+		if err != nil || round == 0 {
+			return err
+		}
+		for _, a := range answers {
+			b.check(w, lib, a)
+		}
+		c.record(lib, answers)
+		return nil
+	})
+}
+
+// serial is one caller that nobody disturbs.
+func serial(delay time.Duration) func(context.Context, *bench, *workload) ([]*figure, error) {
+	return func(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
+		addr, where := b.addr, "loopback"
+		if delay > 0 {
+			p, err := newProxy(b.addr, delay)
+			if err != nil {
+				return nil, err
+			}
+			defer p.close()
+			rtt, err := roundTrip(ctx, p.addr())
+			if err != nil {
+				return nil, err
+			}
+			addr, where = p.addr(), fmt.Sprintf("a link of %v (a PING takes %v)", 2*delay, rtt.Round(10*time.Microsecond))
+		}
+		rate := newFigure("one caller, "+where, "locks/s", higher)
+		r, err := b.contest(ctx, w, contest{
+			processes: 1, addr: addr, rounds: b.serialRounds,
+			order: order{Op: "cycle", Goroutines: 1, For: b.serialSlice},
+			record: func(lib *library, a []answer) {
+				rate.add(lib.name, a[0].Rate)
+			},
+		})
+		return r.finish(rate), err
+	}
+}
+
+// parallel is many callers of one process, with a lock each.
+func parallel(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
+	rate := newFigure("64 goroutines, 64 locks", "locks/s", higher)
+	r, err := b.contest(ctx, w, contest{
+		processes: 1, addr: b.addr, rounds: b.parallelRounds,
+		order:  order{Op: "cycle", Goroutines: 64, For: b.parallelSlice},
+		record: func(lib *library, a []answer) { rate.add(lib.name, a[0].Rate) },
+	})
+	return r.finish(rate), err
+}
+
+// oneLock is many callers of one process that want the same lock.
+func oneLock(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
+	rate := newFigure("64 goroutines, 1 lock", "locks/s", higher)
+	mean := newFigure("… mean wait", "ms", lower)
+	p99 := newFigure("… p99 wait ÷ mean", "", neither)
+	r, err := b.contest(ctx, w, contest{
+		processes: 1, addr: b.addr, rounds: b.rounds,
+		order: order{Op: "cycle", Goroutines: 64, Shared: true, For: b.slice},
+		record: func(lib *library, a []answer) {
+			rate.add(lib.name, a[0].Rate)
+			mean.add(lib.name, ms(a[0].Waits.mean()))
+			p99.add(lib.name, float64(a[0].Waits.quantile(.99))/float64(max(a[0].Waits.mean(), 1)))
+		},
+	})
+	return r.finish(rate, mean, p99), err
+}
+
+// fourByEight is several processes that want the same lock.
+func fourByEight(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
+	rate := newFigure("4 processes × 8, 1 lock", "locks/s", higher)
+	fair := newFigure("… fewest ÷ most of a process", "", neither)
+	mean := newFigure("… mean wait", "ms", lower)
+	p99 := newFigure("… p99 wait ÷ mean", "", neither)
+	r, err := b.contest(ctx, w, contest{
+		processes: 4, addr: b.addr, rounds: b.rounds,
+		order: order{Op: "cycle", Goroutines: 8, Shared: true, For: b.slice},
+		record: func(lib *library, answers []answer) {
+			var sum answer
+			fewest, most := answers[0].Count, answers[0].Count
+			for _, a := range answers {
+				sum.add(&a)
+				fewest, most = min(fewest, a.Count), max(most, a.Count)
+			}
+			rate.add(lib.name, sum.Rate)
+			fair.add(lib.name, float64(fewest)/float64(max(most, 1)))
+			mean.add(lib.name, ms(sum.Waits.mean()))
+			p99.add(lib.name, float64(sum.Waits.quantile(.99))/float64(max(sum.Waits.mean(), 1)))
+		},
+	})
+	return r.finish(rate, fair, mean, p99), err
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

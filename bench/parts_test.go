@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+)
+
+func TestHist(t *testing.T) {
+	for range 10_000 {
+		ns := rand.Int64N(1 << rand.N(50))
+		b := bucket(ns)
+		if ns < floor(b) || ns >= floor(b+1) {
+			t.Fatalf("%d is in bucket %d, from %d to %d", ns, b, floor(b), floor(b+1))
+		}
+		if w := floor(b+1) - floor(b); w > 1 && float64(w) > 0.04*float64(ns) {
+			t.Fatalf("the bucket of %d is %d wide", ns, w)
+		}
+	}
+	var h, o hist
+	for i := range 100 {
+		h.add(time.Duration(i+1) * time.Millisecond)
+	}
+	h.merge(o)
+	for q, want := range map[float64]time.Duration{0: 1, .5: 51, .99: 100} {
+		if got := h.quantile(q); got < want*970*time.Microsecond || got > want*1030*time.Microsecond {
+			t.Errorf("quantile %v of 1 to 100 ms is %v", q, got)
+		}
+	}
+	if got := h.mean(); got != 50500*time.Microsecond {
+		t.Errorf("mean of 1 to 100 ms is %v", got)
+	}
+}
+
+func TestHandOffs(t *testing.T) {
+	waits, overlaps := handOffs([]answer{
+		{Events: []event{{Asked: 0, Got: 10, Called: 30}, {Asked: 95, Got: 100, Called: 120}, {Asked: 121, Got: 130, Called: 140}}},
+		{Events: []event{{Asked: 20, Got: 42, Called: 60}, {Asked: 110, Got: 139, Called: 150}}},
+	})
+	// 30 → 42 counts. 60 → 100 doesn't, nobody waited; nor 120 → 130, within a process.
+	if len(waits) != 1 || waits[0] != 12 || overlaps != 1 {
+		t.Errorf("waits %v, overlaps %d", waits, overlaps)
+	}
+}
+
+func TestFigure(t *testing.T) {
+	for _, test := range []struct {
+		better better
+		ours   []float64
+		peer   []float64
+		want   string
+	}{
+		{higher, []float64{10, 40, 30}, []float64{5, 10, 10}, "10 (3x)"},
+		{lower, []float64{10, 40, 30}, []float64{5, 10, 10}, "10 (0.33x)"},
+		{neither, []float64{10}, []float64{5}, "5"},
+		{higher, []float64{10}, []float64{0}, "0"},
+		{higher, nil, []float64{12345.6}, "12,346"},
+		{higher, []float64{10}, nil, "–"},
+	} {
+		f := newFigure("f", "u", test.better)
+		for _, v := range test.ours {
+			f.add(ours, v)
+		}
+		for _, v := range test.peer {
+			f.add("peer", v)
+		}
+		if got := f.cell("peer"); got != test.want {
+			t.Errorf("%+v: %s", test, got)
+		}
+	}
+	for v, want := range map[float64]string{0: "0", 0.00123: "0.0012", 1.234: "1.23", 12.34: "12.3", 999.9: "1,000", 1e6: "1,000,000"} {
+		if got := number(v); got != want {
+			t.Errorf("%v: %s", v, got)
+		}
+	}
+}
+
+// TestProxy sends bytes to an echo through a proxy, and cuts it.
+func TestProxy(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() { // until ln closes
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(c, c); c.Close() }()
+		}
+	}()
+	p, err := newProxy(ln.Addr().String(), 10*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	c, err := net.Dial("tcp", p.addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	begin := time.Now()
+	fmt.Fprint(c, "hello")
+	buf := make([]byte, 5)
+	if _, err := io.ReadFull(c, buf); err != nil || string(buf) != "hello" {
+		t.Fatalf("%q, %v", buf, err)
+	}
+	if took := time.Since(begin); took < 20*time.Millisecond || took > time.Second {
+		t.Errorf("20 ms through the proxy took %v", took)
+	}
+	p.cut()
+	fmt.Fprint(c, "hello")
+	_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, err := c.Read(buf); n > 0 || err == io.EOF {
+		t.Errorf("through a cut: %d bytes, %v", n, err)
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// report is the run in Markdown, ready for a README.
+func (b *bench) report(ctx context.Context, args []string, begin time.Time, done []section) string {
+	var s strings.Builder
+	command := "go -C bench run ."
+	for _, a := range args {
+		if strings.ContainsAny(a, " |&;<>()$^*?[]{}\\\"'") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'" // for a shell
+		}
+		command += " " + a
+	}
+	fmt.Fprintf(&s, "`%s` on %s (it took %v): %s.\n", command, begin.UTC().Format("2006-01-02"),
+		time.Since(begin).Round(time.Second), b.machine(ctx))
+	fmt.Fprintf(&s, "Medians over slices in turn. In parentheses: how many times better Holdfast is than that "+
+		"library, the median of the ratios round by round; below 1 it is worse.\n\n")
+	columns := b.columns(done)
+	fmt.Fprintf(&s, "| |  | %s |\n|---|---|%s\n", strings.Join(columns, " | "), strings.Repeat("--:|", len(columns)))
+	for _, d := range done {
+		for _, f := range d.figures {
+			fmt.Fprintf(&s, "| %s | %s |", f.name, f.unit)
+			for _, c := range columns {
+				fmt.Fprintf(&s, " %s |", f.cell(c))
+			}
+			s.WriteByte('\n')
+		}
+	}
+	b.explain(&s, columns, done)
+	return s.String()
+}
+
+// columns are the libraries that were to take part.
+func (b *bench) columns(done []section) (names []string) {
+	for _, lib := range libraries {
+		if slices.ContainsFunc(done, func(d section) bool { return slices.Contains(d.who, lib.name) }) {
+			names = append(names, lib.name)
+		}
+	}
+	return names
+}
+
+// explain says how the libraries were set up, what was measured, and what went wrong.
+func (b *bench) explain(s *strings.Builder, columns []string, done []section) {
+	s.WriteString("\nSet up as each is documented to do best; all but rueidislock on go-redis with its defaults:\n\n")
+	for _, name := range columns {
+		lib := find(name)
+		if why := b.absent[name]; why != "" {
+			fmt.Fprintf(s, "- **%s**: skipped, because %s\n", name, why)
+			continue
+		}
+		version := b.version(lib)
+		if name == baseline {
+			version = "go-redis " + version
+		}
+		fmt.Fprintf(s, "- **%s** %s: %s\n", name, version, lib.config)
+	}
+	fmt.Fprintf(s, "\nThe TTL is %v where no other is given. What the rows are:\n\n", usualTTL)
+	for _, d := range done {
+		fmt.Fprintf(s, "- **%s**: %s.\n", d.name, d.about)
+	}
+	if len(b.notes) > 0 {
+		s.WriteString("\nSeen in this run:\n\n")
+		for _, n := range b.notes {
+			fmt.Fprintf(s, "- %s\n", strings.Join(strings.Fields(n), " "))
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+type usesHoldfast struct {
+	client *redis.Client
+	locks  *holdfast.Locker
+}
+
+func openHoldfast(s setup) (contender, error) {
+	client := goRedis(s.Addr)
+	return &usesHoldfast{client, holdfast.New(client, holdfast.WithTTL(s.TTL))}, nil
+}
+
+func (u *usesHoldfast) lock(name string) acquirer {
+	mu := u.locks.Mutex(name)
+	return func(ctx context.Context) (func() error, <-chan struct{}, error) {
+		s, err := mu.Acquire(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func() error { return s.Release(context.Background()) }, s.Done(), nil
+	}
+}
+
+func (u *usesHoldfast) close() {
+	_ = u.locks.Close()
+	_ = u.client.Close()
+}

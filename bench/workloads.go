@@ -1,0 +1,89 @@
+package main
+
+import "time"
+
+// params is how much is done.
+type params struct {
+	serialSlice, parallelSlice, slice, handOffSlice time.Duration
+	serialRounds, parallelRounds, rounds            int
+	faultTTL, heldTTL                               time.Duration
+	faultRounds, heldRounds, heldPeriods, held      int
+}
+
+// full spreads seconds for each library over rounds where a lock is contended, and over
+// many short slices where it isn't.
+func full(seconds, rounds, held int) params {
+	second := time.Duration(seconds) * time.Second
+	return params{
+		serialSlice: 100 * time.Millisecond, serialRounds: max(20, 20*seconds),
+		parallelSlice: 500 * time.Millisecond, parallelRounds: max(4, 2*seconds),
+		slice: second, handOffSlice: max(2*second, 5*time.Second), rounds: rounds,
+		faultTTL: 2 * time.Second, faultRounds: rounds,
+		heldTTL: 3 * time.Second, heldPeriods: 3, heldRounds: rounds, held: held,
+	}
+}
+
+// quick shows that everything works. Its figures are worth little.
+func quick(held int) params {
+	return params{
+		serialSlice: 100 * time.Millisecond, serialRounds: 3,
+		parallelSlice: 200 * time.Millisecond, parallelRounds: 1,
+		slice: 700 * time.Millisecond, handOffSlice: 1000 * time.Millisecond, rounds: 1,
+		faultTTL: time.Second, faultRounds: 1,
+		heldTTL: time.Second, heldPeriods: 1, heldRounds: 1, held: held,
+	}
+}
+
+var (
+	goLibraries = []string{ours, "rueidislock", "redislock", "redsync"}
+	withPython  = append([]string{python}, goLibraries...)
+	withBare    = append([]string{baseline}, goLibraries...)
+)
+
+var workloads = []workload{
+	{
+		name: "serial", run: serial(0), who: append([]string{python}, withBare...),
+		about: "one goroutine acquires and releases a lock that nobody else wants, on loopback",
+	},
+	{
+		name: "serial-link", run: serial(500 * time.Microsecond), who: append([]string{python}, withBare...),
+		about: "the same through a TCP proxy that adds 0.5 ms each way",
+	},
+	{
+		name: "parallel", run: parallel, who: withBare,
+		about: "64 goroutines of one process, each with a lock of its own. Without redis-py, whose threads " +
+			"take turns on one interpreter",
+	},
+	{
+		name: "one-lock", run: oneLock, who: goLibraries,
+		about: "64 goroutines of one process want the same lock and give it back at once; a wait that the end " +
+			"cut off counts as it is. Without redis-py, for the same reason",
+	},
+	{
+		name: "processes", run: fourByEight, who: withPython,
+		about: "4 processes of 8 goroutines (Python: threads) want the same lock, all over the same time; " +
+			"fewest ÷ most: acquisitions of the process that had the fewest and of the one that had the most",
+	},
+	{
+		name: "hand-off", run: handOff, who: withPython,
+		about: "3 processes, through a proxy that adds 5 ms each way, hold the lock for 20 ms, varied " +
+			"by a quarter, and pause for 40 ms, so that one always waits: from the call of Release to the return of the next process's " +
+			"Acquire, in PINGs through the same proxy",
+	},
+	{
+		name: "cut-off", run: cutOff, who: goLibraries,
+		about: "the holder's proxy swallows everything while another process waits, with 8 locks in different " +
+			"phases of their renewal: from the other's Acquire to the end of the holder's context. A library " +
+			"without a signal never tells: the caller sees its own next renewal fail",
+	},
+	{
+		name: "deleted", run: deleted, who: goLibraries,
+		about: "a stranger deletes the keys of 8 such locks: until the holder's context ends",
+	},
+	{
+		name: "held", run: heldLocks, who: goLibraries,
+		about: "one process holds many locks and does nothing else: what that costs, at the " +
+			"client (getrusage) and at the server (INFO), and how many sessions were lost meanwhile. Memory: " +
+			"after less before, garbage collected, connections made before",
+	},
+}
