@@ -58,7 +58,7 @@ func (d *director) lookFromOutside(ctx context.Context) error {
 		return fmt.Errorf("inspecting the lock: %w", err)
 	}
 	if !info.Held || info.Label != d.leader || info.Fence != d.fence {
-		return fmt.Errorf("Inspect says held=%t by %q with fence %d, but %s leads with %d",
+		return fmt.Errorf("inspection says held=%t by %q with fence %d, but %s leads with %d",
 			info.Held, info.Label, info.Fence, d.leader, d.fence)
 	}
 	d.say("asks Redis: held by %s, fence %s, %.1fs left",
