@@ -165,3 +165,29 @@ func TestLeaseEndSeenByAll(t *testing.T) {
 		}
 	})
 }
+
+// TestLeaseUnconfirmed: a lock without expiry is one only when the client knows that it
+// has it. Until then it expires, should the client vanish in between.
+func TestLeaseUnconfirmed(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		l, link := e.linked(holdfast.WithoutExpiry())
+		_ = e.acquire(l.Mutex("b")).Release(e.ctx()) // the script is known from here on
+		link.HoldReplies()
+		ctx, cancel := context.WithCancel(context.Background())
+		time.AfterFunc(10*time.Millisecond, func() {
+			link.Cut()
+			cancel()
+		})
+		if _, err := l.Mutex("a").Acquire(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatalf("Acquire = %v", err)
+		}
+		if !held(t, e, "a") {
+			t.Fatal("the request did not get through: this shows nothing")
+		}
+		time.Sleep(4 * time.Second)
+		if held(t, e, "a") {
+			t.Error("a lock that nobody knows to have is there for ever")
+		}
+		link.Heal()
+	})
+}

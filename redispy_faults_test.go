@@ -31,6 +31,8 @@ func TestRedisPyTimeoutZero(t *testing.T) {
 			f.fails(err, holdfast.ErrInvalid)
 			_, err = f.lock().Acquire(f.ctx(), holdfast.WithTTL(ttl))
 			f.fails(err, holdfast.ErrInvalid)
+			_, err = f.lock(holdfast.WithoutRenewal()).Acquire(f.ctx(), holdfast.WithTTL(ttl))
+			f.fails(err, holdfast.ErrInvalid)
 			ctx, release := mu.Lock(f.ctx())
 			f.fails(context.Cause(ctx), holdfast.ErrInvalid)
 			release()
@@ -151,7 +153,11 @@ func TestRedisPyReleaseAgain(t *testing.T) {
 		l, link := f.linked(holdfast.WithoutExpiry())
 		s := f.try(l.Mutex(f.name))
 		link.Refuse()
-		err := s.Release(f.ctx())
+		got, err := s.Owned(f.ctx())
+		if got || err == nil || errors.Is(err, holdfast.ErrLost) || s.Err() != nil {
+			f.Fatalf("Owned without a server: %v, %v; the session: %v", got, err, s.Err())
+		}
+		err = s.Release(f.ctx())
 		f.fails(err, err)
 		if err == nil || errors.Is(err, holdfast.ErrLost) {
 			f.Fatalf("Release without a server: %v", err)
