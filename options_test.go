@@ -201,6 +201,7 @@ func TestNothingSecretIsShown(t *testing.T) {
 			}
 		}
 		text.Info("a session", "session", s)
+		_ = l.Close() // joins the goroutine that logs
 		if strings.Contains(log.String(), secret) || !strings.Contains(log.String(), "lock lost") {
 			t.Errorf("the log:\n%s", log.String())
 		}
