@@ -129,7 +129,7 @@ func (f foo) ttlLess(want, less time.Duration) {
 // fails demands an error of one kind that names the lock.
 func (f foo) fails(err, kind error) {
 	f.Helper()
-	if !errors.Is(err, kind) {
+	if err == nil || !errors.Is(err, kind) {
 		f.Fatalf("the error is %v, want %v", err, kind)
 	}
 	if !strings.Contains(err.Error(), strconv.Quote(f.name)) {
