@@ -2,8 +2,8 @@ package holdfast
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,15 +11,41 @@ import (
 	"github.com/holdfast-go/holdfast/internal/store"
 )
 
-// attempt is one call of Acquire, or of Resume. Its id makes its requests one: whichever
-// of them Redis runs, and however often, at most this attempt holds the lock.
+// attempt is what asks Redis for the lock, on behalf of one call of Acquire, or of a line
+// of them, or of Resume. Its id makes its requests one: whichever of them Redis runs, and
+// however often, at most this attempt holds the lock, or one place in the queue.
 type attempt struct {
+	store.Attempt
 	m    *Mutex
-	conf config
-	id   store.ID
-	// open is set when the outcome of one of its requests is unknown: it may have run,
-	// or may run yet.
-	open bool
+	conf *config
+
+	// Under the lines' mu.
+	open    bool          // a request's outcome is unknown: it may have run, or may run yet
+	flying  int           // requests under way
+	waits   bool          // the last answer was that it stands in the queue
+	sent    time.Duration // when the request of that answer was sent
+	seen    int64         // the largest fence by then
+	next    time.Duration // when to ask again
+	epoch   uint64        // of the subscription when it last asked
+	grant   *grant        // what a message said
+	poked   bool          // there is reason to ask at once
+	refused int           // tries in a row that failed
+}
+
+// grant is a message that the lock was given to the attempt.
+type grant struct {
+	fence         int64
+	others, ahead bool
+}
+
+// halfAttempt is how much of an attempt a message names: enough to tell it from others,
+// too little to be the token.
+const halfAttempt = 18
+
+func newGrant(fence, note string) (*grant, bool) {
+	f, err := strconv.ParseInt(fence, 10, 64)
+	n, err2 := strconv.Atoi(note)
+	return &grant{fence: f, others: n&1 != 0, ahead: n&2 != 0}, err == nil && err2 == nil
 }
 
 // campaign is how an attempt goes on after a first try that failed.
@@ -32,141 +58,236 @@ type campaign struct {
 // that it arrives yet: longer than a network holds on to a packet.
 const tombstoneTTL = time.Minute
 
-// begin checks what can be checked without Redis.
-func (m *Mutex) begin(ctx context.Context, opts []Option) (*attempt, error) {
+// begin checks what can be checked without Redis, and makes the call. Its context, which
+// will be the session's, ends with the Locker while the call lasts, that is until done.
+func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, done func(), err error) {
 	mustContext(ctx)
 	if m.err != nil {
-		return nil, m.err
+		return nil, nil, m.err
 	}
-	conf, err := m.conf.with(opts)
-	if err != nil {
-		return nil, err
+	conf := &m.conf
+	if len(opts) > 0 {
+		own, err := m.conf.with(opts)
+		if err != nil {
+			return nil, nil, err
+		}
+		conf = &own
 	}
 	if holder, ok := ctx.Value(nestKey{m.l, m.name}).(*Session); ok && holder.Err() == nil {
-		return nil, ErrNested
+		return nil, nil, ErrNested
 	}
 	if m.l.ctx.Err() != nil {
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
-	a := &attempt{m: m, conf: conf}
-	own := uuid.NewString() // from crypto/rand
-	a.id = store.ID{Keys: m.keys, Token: own, Owner: own}
-	if conf.hasToken {
-		a.id.Token, a.id.Owner = conf.token, own+conf.token
-	}
-	return a, nil
+	m.l.enter() // Close waits for what this call leaves to be taken back
+	c = &call{m: m, conf: conf}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	stop := context.AfterFunc(m.l.ctx, func() { c.cancel(ErrClosed) })
+	return c, func() { stop(); m.l.leave() }, nil
 }
 
-func (m *Mutex) acquire(ctx context.Context, opts []Option, c campaign) (*Session, error) {
-	a, err := m.begin(ctx, opts)
+func newAttempt(m *Mutex, conf *config) *attempt {
+	own := uuid.NewString() // from crypto/rand
+	a := &attempt{m: m, conf: conf}
+	a.Attempt = store.Attempt{ID: store.ID{Keys: m.keys, Token: own, Owner: own}, TTL: conf.ttl, Label: conf.label}
+	if conf.hasToken {
+		a.Token, a.Owner = conf.token, own+conf.token
+	}
+	return a
+}
+
+func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Session, error) {
+	c, done, err := m.begin(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	m.l.enter() // Close waits for what this call leaves to be taken back
-	defer m.l.leave()
-	bound, done := m.l.bind(ctx)
 	defer done()
-	s, err := a.run(ctx, bound, c)
-	if err != nil && a.open {
-		a.takeBack(m.l.store.Release)
+	m.l.hints.start()
+	var s *Session
+	if camp.once || c.conf.hasWait && c.conf.wait == 0 {
+		s, err = c.once(camp)
+	} else {
+		s, err = c.wait(camp)
 	}
-	return s, ended(bound, err)
+	if err != nil {
+		err = ended(c.ctx, err)
+		c.cancel(err)
+	}
+	return s, err
 }
 
-// run asks for the lock until it is held, or there is a reason to stop.
-func (a *attempt) run(parent, ctx context.Context, c campaign) (*Session, error) {
-	w := newWaiter(a.m.l.clock, &a.conf)
-	var last error // of the tries since Redis last answered
-	told := c.patient
-	for {
-		try, done := w.bound(ctx)
-		s, r, err := a.try(parent, try)
-		done()
-		switch {
-		case s != nil:
-			return s, nil
-		case err == nil && c.once:
-			return nil, ErrHeld
-		case err == nil:
-			told, last = true, nil
-		case ctx.Err() != nil, errors.Is(err, ErrWaitTimeout):
-			return nil, join(err, last)
-		case c.once, !told, !store.Transient(err):
-			return nil, err
-		default:
-			last = err
-		}
-		if err := w.pause(ctx, r, err); err != nil {
-			return nil, join(err, last)
-		}
+// once asks once, without standing in line: it gets the lock only if nobody waits.
+func (c *call) once(camp campaign) (*Session, error) {
+	l := c.m.l
+	a := newAttempt(c.m, c.conf)
+	w := newWaiter(l.clock, c.conf)
+	ctx, done := w.bound(c.ctx)
+	defer done()
+	s, _, err := c.try(ctx, a, false)
+	if s != nil {
+		l.lines.hold(s)
+		return s, nil
+	}
+	l.lines.takeBack(a)
+	switch {
+	case err != nil:
+		return nil, err
+	case camp.once:
+		return nil, ErrHeld
+	default:
+		return nil, w.timeout()
 	}
 }
 
 // try asks once: a session, or an answer that says how long another holds the lock, or
-// an error.
-func (a *attempt) try(parent, ctx context.Context) (*Session, store.Reply, error) {
-	l := a.m.l
-	ttl := a.conf.ttl
-	if a.conf.noExpiry {
-		ttl = claimTTL
+// an error. While the answer is out, a grant may come.
+func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store.Reply, error) {
+	l := c.m.l
+	ls := l.lines
+	ls.mu.Lock()
+	a.Channel, a.epoch = l.hints.channel()
+	a.poked = false
+	request := a.Attempt
+	ls.mu.Unlock()
+	if c.conf.noExpiry {
+		request.TTL = claimTTL
 	}
 	sent := l.clock.Now()
-	r, err := a.ask(ctx, func(ctx context.Context) (store.Reply, error) {
-		return l.store.Acquire(ctx, a.id, ttl, a.conf.label)
+	s, r, err := c.ask(ctx, a, func(ctx context.Context) (store.Reply, error) {
+		return l.store.Acquire(ctx, request, queue)
 	})
-	if err == nil && r.Status == store.Held && a.conf.noExpiry {
+	if s != nil {
+		return s, r, nil
+	}
+	if err == nil && r.Status == store.Held && c.conf.noExpiry {
 		var p store.Reply
-		if p, err = a.ask(ctx, func(ctx context.Context) (store.Reply, error) {
-			return l.store.Renew(ctx, a.id, store.NoExpiry, 0, true)
+		if _, p, err = c.ask(ctx, a, func(ctx context.Context) (store.Reply, error) {
+			return l.store.Renew(ctx, a.ID, store.NoExpiry, 0, true, 0)
 		}); err == nil && p.Status != store.Held {
 			err = lossOf(p.Status)
 		}
-		a.open = a.open || err != nil // the lock is there for the short TTL
 		r.TTL = store.NoExpiry
 	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
 	switch {
 	case err != nil:
-		return nil, r, err
-	case r.Status == store.Busy:
-		return nil, r, nil
+		a.open = a.open || r.Status == store.Held // the lock is there for the short TTL
+	case r.Status == store.Busy, r.Status == store.Stranger:
+		a.stands(sent, r)
 	case r.Status == store.Held:
-		s, err := a.hold(parent, sent, r)
-		return s, r, err
+		s, err = a.hold(c, sent, r)
+	default:
+		err = fmt.Errorf("the attempt was withdrawn (status %d)", r.Status)
 	}
-	return nil, r, fmt.Errorf("the attempt was withdrawn (status %d)", r.Status)
+	return s, r, err
 }
 
-// ask sends one request of the attempt and notes whether its outcome is known.
-func (a *attempt) ask(ctx context.Context, request func(context.Context) (store.Reply, error)) (store.Reply, error) {
-	r, err := a.m.l.ask(ctx, request)
+// ask sends one request of the attempt and notes whether its outcome is known. A grant
+// that can be trusted ends it with a session.
+func (c *call) ask(ctx context.Context, a *attempt, request func(context.Context) (store.Reply, error)) (*Session, store.Reply, error) {
+	l := c.m.l
+	l.lines.note(a, +1, nil)
+	answered := l.send(ctx, request)
+	for {
+		select {
+		case got := <-answered:
+			l.lines.note(a, -1, got.err)
+			return nil, got.reply, got.err
+		case <-c.wake:
+			if s := l.lines.claim(c); s != nil {
+				return s, store.Reply{}, nil
+			}
+		case <-ctx.Done():
+			err := context.Cause(ctx)
+			l.lines.note(a, -1, err)
+			return nil, store.Reply{}, err
+		}
+	}
+}
+
+// note counts the attempt's requests.
+func (ls *lines) note(a *attempt, n int, err error) {
+	ls.mu.Lock()
+	a.flying += n
 	a.open = a.open || undecided(err)
-	return r, err
+	ls.mu.Unlock()
 }
 
-// hold makes the session of a request that was sent at sent and granted the lock.
-func (a *attempt) hold(parent context.Context, sent time.Duration, r store.Reply) (*Session, error) {
+// stands notes an answer that said who holds the lock. Called with the lines' mu held.
+func (a *attempt) stands(sent time.Duration, r store.Reply) {
+	a.waits, a.sent, a.seen, a.refused = r.Place > 0, sent, r.Fence, 0
+	a.next = a.m.l.clock.Now() + a.interval(r)
+}
+
+// hold makes the session of a grant that came after sent. Called with the lines' mu held.
+func (a *attempt) hold(c *call, sent time.Duration, r store.Reply) (*Session, error) {
 	l := a.m.l
-	s := newSession(parent, a, sent, r)
-	if now := l.clock.Now(); now >= s.validUntil {
+	ls := newLease(c, a, sent, r)
+	if now := l.clock.Now(); now >= ls.validUntil {
 		// Nothing that a late answer grants can be trusted. The lock is in Redis for a
 		// while, and asking again finds it there.
-		a.open = true
-		s.cancel(ErrExpired)
+		a.open, a.waits = true, false
 		return nil, fmt.Errorf("the answer took %v, longer than the %v of its lease that can be trusted",
-			now-sent, s.validUntil-sent)
+			now-sent, ls.validUntil-sent)
 	}
-	if !l.dog.watch(s) {
+	if !l.dog.watch(ls) {
 		a.open = true
-		s.cancel(ErrClosed)
 		return nil, ErrClosed
 	}
-	return s, nil
+	return ls.session, nil
 }
 
-// takeBack sees to it in the background that no request of the attempt leaves anything
+// claim returns the session of the grant that a message told of, if it can be trusted;
+// the call is out of the line then. Else the front asks.
+//
+// The claim's end needs no clock but our own. When Redis ran the last request that it
+// answered, the attempt stood in the queue, and the largest fence was seen: a grant with a
+// larger one came later than that request was sent, so its claim ends no earlier than the
+// claim TTL after that. A grant without a larger fence is an old one, whose claim has
+// ended.
+func (ls *lines) claim(c *call) *Session {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	a := c.line.attempt
+	if !c.front || a == nil || a.grant == nil || !a.waits {
+		return nil
+	}
+	g, claim := a.grant, c.conf.claim()
+	a.grant = nil
+	if g.fence <= a.seen {
+		return nil
+	}
+	a.poked = true // if it can't be trusted, to confirm it
+	left := a.sent + window(claim) - ls.l.clock.Now()
+	if c.conf.noExpiry || left < window(claim)/5 {
+		return nil
+	}
+	s, err := a.hold(c, a.sent, store.Reply{Status: store.Held, TTL: claim, Fence: g.fence, Others: g.others, Ahead: g.ahead})
+	if err != nil {
+		return nil
+	}
+	c.line.serve(s)
+	return s
+}
+
+// takeBack sees to it in the background that no request of an attempt leaves anything
 // in Redis, those that come late included.
-func (a *attempt) takeBack(how func(context.Context, store.ID, time.Duration) (store.Reply, error)) {
-	l, id := a.m.l, a.id
+func (ls *lines) takeBack(a *attempt) {
+	ls.mu.Lock()
+	open, waits := a.open || a.flying > 0, a.waits
+	ls.mu.Unlock()
+	if open || waits {
+		ls.l.takeBack(a.ID, func(ctx context.Context, id store.ID, tombstone time.Duration) (store.Reply, error) {
+			if !open {
+				tombstone = 0
+			}
+			return ls.l.store.Release(ctx, id, tombstone, 0, nil)
+		})
+	}
+}
+
+func (l *Locker) takeBack(id store.ID, how func(context.Context, store.ID, time.Duration) (store.Reply, error)) {
 	l.spawn(func() {
 		_, _, _ = l.insist(context.Background(), cleanupTime, func(ctx context.Context) (store.Reply, error) {
 			return how(ctx, id, tombstoneTTL)
@@ -175,32 +296,46 @@ func (a *attempt) takeBack(how func(context.Context, store.ID, time.Duration) (s
 }
 
 func (m *Mutex) resume(ctx context.Context, opts []Option, token string) (*Session, error) {
-	a, err := m.begin(ctx, append(opts[:len(opts):len(opts)], WithToken(token)))
+	c, done, err := m.begin(ctx, append(opts[:len(opts):len(opts)], WithToken(token)))
 	if err != nil {
 		return nil, err
 	}
-	m.l.enter()
-	defer m.l.leave()
-	bound, done := m.l.bind(ctx)
 	defer done()
-	ttl := a.conf.ttl
-	if a.conf.noExpiry {
-		ttl = store.NoExpiry
+	m.l.hints.start()
+	s, err := c.resume()
+	if err != nil {
+		c.cancel(err)
 	}
-	sent := m.l.clock.Now()
-	r, err := a.ask(bound, func(ctx context.Context) (store.Reply, error) {
-		return m.l.store.Resume(ctx, a.id, ttl, a.conf.label)
+	return s, err
+}
+
+func (c *call) resume() (*Session, error) {
+	l := c.m.l
+	a := newAttempt(c.m, c.conf)
+	if c.conf.noExpiry {
+		a.TTL = store.NoExpiry
+	}
+	a.Channel, a.epoch = l.hints.channel()
+	sent := l.clock.Now()
+	_, r, err := c.ask(c.ctx, a, func(ctx context.Context) (store.Reply, error) {
+		return l.store.Resume(ctx, a.Attempt)
 	})
 	if err != nil {
 		if a.open {
-			a.takeBack(m.l.store.Withdraw) // the lease stays its token's
+			l.takeBack(a.ID, l.store.Withdraw) // the lease stays its token's
 		}
-		return nil, ended(bound, err)
+		return nil, ended(c.ctx, err)
 	}
 	if r.Status != store.Held {
 		return nil, lossOf(r.Status)
 	}
-	return a.hold(ctx, sent, r)
+	l.lines.mu.Lock()
+	s, err := a.hold(c, sent, r)
+	l.lines.mu.Unlock()
+	if err == nil {
+		l.lines.hold(s)
+	}
+	return s, err
 }
 
 // lossOf is the error for a status that says the lock is not ours.

@@ -21,7 +21,7 @@ func (c *sessionContext) Err() error {
 	if err := c.Context.Err(); err != nil {
 		return err
 	}
-	c.s.look()
+	c.s.lease.look()
 	return c.Context.Err()
 }
 
@@ -43,7 +43,7 @@ func (c *sessionContext) Value(key any) any {
 	case sessionKey:
 		return c.s
 	case nestKey:
-		if k.l == c.s.l && k.name == c.s.m.name {
+		if k.l == c.s.lease.l && k.name == c.s.lease.m.name {
 			return c.s
 		}
 	case withinKey:

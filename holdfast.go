@@ -20,6 +20,8 @@ type Locker struct {
 	clock *clock.Clock
 	opts  []Option
 	dog   *watchdog
+	lines *lines
+	hints *hints
 
 	// ctx ends, with ErrClosed, when Close is called.
 	ctx   context.Context
@@ -45,6 +47,8 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 	}
 	l := &Locker{store: store.New(client), clock: clock.New(systemClock()), opts: opts}
 	l.dog = newWatchdog(l)
+	l.lines = &lines{l: l, of: make(map[string]*line)}
+	l.hints = newHints(l)
 	l.ctx, l.close = context.WithCancelCause(context.Background())
 	return l
 }
@@ -98,27 +102,41 @@ func (l *Locker) leave() {
 	}
 }
 
-// ask runs one request and returns when it is answered or ctx is done, with ctx's cause
-// if that comes first. go-redis ignores a cancellation in mid-flight, so the request has
-// its own goroutine, which then goes on until the client's time-out.
-func (l *Locker) ask(ctx context.Context, request func(context.Context) (store.Reply, error)) (store.Reply, error) {
-	if ctx.Err() != nil {
-		return store.Reply{}, &unasked{context.Cause(ctx)}
-	}
-	type answer struct {
-		reply store.Reply
-		err   error
-	}
+// answer is what came of a request.
+type answer struct {
+	reply store.Reply
+	err   error
+}
+
+// send starts one request. go-redis ignores a cancellation in mid-flight, so the request
+// has its own goroutine, which then goes on until the client's time-out.
+func (l *Locker) send(ctx context.Context, request func(context.Context) (store.Reply, error)) <-chan answer {
 	answered := make(chan answer, 1)
+	if ctx.Err() != nil {
+		answered <- answer{err: &unasked{context.Cause(ctx)}}
+		return answered
+	}
 	l.spawn(func() {
 		r, err := request(ctx)
 		answered <- answer{r, err}
 	})
+	return answered
+}
+
+// ask runs one request and returns when it is answered or ctx is done, with ctx's cause
+// if that comes first.
+func (l *Locker) ask(ctx context.Context, request func(context.Context) (store.Reply, error)) (store.Reply, error) {
+	answered := l.send(ctx, request)
 	select {
 	case a := <-answered:
 		return a.reply, a.err
 	case <-ctx.Done():
-		return store.Reply{}, context.Cause(ctx)
+		select {
+		case a := <-answered:
+			return a.reply, a.err
+		default:
+			return store.Reply{}, context.Cause(ctx)
+		}
 	}
 }
 

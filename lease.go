@@ -3,21 +3,56 @@ package holdfast
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/store"
 )
 
-// The lease of a session: up to when it can be trusted, when it is renewed, and what an
-// answer of Redis changes. This is the one place that decides it.
+// lease is the right to a lock that Redis granted to one attempt. It is held by one
+// session at a time; the sessions of a process may pass it on. This is the one place that
+// decides up to when it can be trusted, when it is renewed, and what an answer of Redis
+// changes.
+type lease struct {
+	l      *Locker
+	m      *Mutex
+	conf   *config // of its first session; those after it agree on all that matters here
+	id     store.ID
+	open   bool         // a request of the attempt may be under way yet: leave a tombstone
+	heard  bool         // Redis knows a channel to tell us that others wait
+	until  atomic.Int64 // clock time at which the context is due to end
+	askNow atomic.Bool  // there is reason to ask Redis at the next tick
+	slot   slot         // the watchdog's
+
+	mu         sync.Mutex // of the sessions' states, too
+	session    *Session   // who holds it
+	validUntil time.Duration
+	renewAt    time.Duration // when the watchdog renews next
+	keepAt     time.Duration // when a renewal keeps aux from expiring
+	slept      time.Duration // what the machine had slept when the lease was last confirmed
+	requests   requests
+	short      bool  // not renewed to the full TTL yet
+	failure    error // of the last renewal, if it failed
+	lost       error // why the lease is known not to be ours
+	stopped    bool  // it is given back or out of our hands: nothing is renewed again
+
+	// Of passing it on: see pass.
+	received time.Duration // when the grant was
+	origin   int64         // the grant's fence
+	fence    int64         // the session's
+	passes   int
+	private  bool // never passed on
+	others   bool // others wait for it, as of
+	epoch    uint64
+}
 
 // keepEvery is how often a renewal keeps the lock's aux key, which lives a day longer
 // than the lock, from expiring.
 const keepEvery = time.Hour
 
-// requests numbers the session's requests that set the TTL. Redis may run them in
+// requests numbers the lease's requests that set the TTL. Redis may run them in
 // another order, and late. Those that only add time do no harm then; one that may shorten
 // must not come after a later one that was counted on. So as long as such a one has not
 // been answered, the requests after it carry their number to Redis, which from then on
@@ -29,155 +64,219 @@ type requests struct {
 	open     bool   // it has not been answered, nor outrun
 }
 
+// newLease makes the lease that r grants, and its first session. It was granted after sent.
+func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
+	conf := c.conf
+	l := &lease{
+		l: a.m.l, m: a.m, conf: conf, id: a.ID, open: a.open || a.flying > 0,
+		heard:    a.Channel != "",
+		keepAt:   sent + keepEvery,
+		short:    !conf.noExpiry && r.TTL >= 0 && r.TTL < conf.ttl,
+		received: a.m.l.clock.Now(), origin: r.Fence, fence: r.Fence,
+		private: conf.hasToken || r.Ahead,
+		others:  r.Others, epoch: a.epoch,
+	}
+	l.session = newSession(c, l, sent, r.Fence)
+	l.trust(sent, r.TTL)
+	return l
+}
+
 // trust counts a lease whose TTL the server gave in answer to a request that was sent at
 // sent. The server's clock started on it later than that, so it ends no earlier.
-// Called with mu held, or before the session is shared.
-func (s *Session) trust(sent, ttl time.Duration) {
+// Called with mu held, or before the lease is shared.
+func (l *lease) trust(sent, ttl time.Duration) {
 	if ttl < 0 {
-		s.validUntil = forever
+		l.validUntil = forever
 	} else {
-		s.validUntil = sent + window(ttl)
+		l.validUntil = sent + window(ttl)
 	}
-	s.slept = s.l.clock.Asleep()
-	s.failure = nil
-	s.renewAt = forever
-	if !s.conf.noRenewal {
-		// Up to a tenth early, so that sessions that began together don't renew together.
-		every := s.conf.renewEvery()
-		s.renewAt = sent + every - rand.N(every/10+1)
+	l.slept = l.l.clock.Asleep()
+	l.failure = nil
+	l.renewAt = forever
+	switch {
+	case l.short:
+		// A claim, which is much shorter than the TTL: see to the rest soon, unless it is
+		// given back before.
+		l.renewAt = l.l.clock.Now() + settle
+	case !l.conf.noRenewal:
+		// Up to a tenth early, so that leases that began together don't renew together.
+		every := l.conf.renewEvery()
+		l.renewAt = sent + every - rand.N(every/10+1)
 	}
-	s.limit()
+	l.limit()
 }
 
-// limit puts into effect what changed of validUntil or holdUntil. Called with mu held.
-func (s *Session) limit() {
-	if s.renewAt != forever && s.validUntil != forever {
+// limit puts into effect what changed of validUntil, or of the session's holdUntil.
+// Called with mu held.
+func (l *lease) limit() {
+	if l.renewAt != forever && l.validUntil != forever {
 		// A TTL that was set short is renewed earlier: with as much time left for further
 		// tries as otherwise, or with half of it.
-		now := s.l.clock.Now()
-		tries := window(s.conf.ttl) - s.conf.renewEvery()
-		s.renewAt = min(s.renewAt, max(s.validUntil-tries, now+(s.validUntil-now)/2))
+		now := l.l.clock.Now()
+		tries := window(l.conf.ttl) - l.conf.renewEvery()
+		l.renewAt = min(l.renewAt, max(l.validUntil-tries, now+(l.validUntil-now)/2))
 	}
-	s.until.Store(int64(min(s.validUntil, s.holdUntil)))
+	l.until.Store(int64(min(l.validUntil, l.session.holdUntil)))
 }
 
-// expect numbers a request that is about to be sent at sent, to give the lock the TTL
-// ttl or, unless replace, to add that to it. If it may shorten the lease, the lease is
-// shorter from here on: the request may run, and its answer may not come.
-func (s *Session) expect(sent, ttl time.Duration, replace bool) uint64 {
-	s.mu.Lock()
-	s.requests.last++
-	seq := s.requests.last
-	if replace {
-		s.requests.shorten, s.requests.open = seq, true
-		s.validUntil = min(s.validUntil, sent+window(ttl))
-		s.limit()
+// expect numbers a request of s that is about to be sent at sent, to give the lock the
+// TTL ttl or, unless replace, to add that to it. If it may shorten the lease, the lease
+// is shorter from here on: the request may run, and its answer may not come. It is an
+// error if s holds the lease no more.
+func (l *lease) expect(s *Session, sent, ttl time.Duration, replace bool) (uint64, error) {
+	l.mu.Lock()
+	if l.session != s || l.stopped {
+		l.mu.Unlock()
+		return 0, ErrReleased
 	}
-	next := s.next()
-	s.mu.Unlock()
-	s.l.dog.wakeBy(s, next)
-	return seq
+	l.requests.last++
+	seq := l.requests.last
+	if replace {
+		l.requests.shorten, l.requests.open = seq, true
+		l.validUntil = min(l.validUntil, sent+window(ttl))
+		l.limit()
+	}
+	next := l.next()
+	l.mu.Unlock()
+	l.l.dog.wakeBy(l, next)
+	return seq, nil
 }
 
 // number numbers a request that only adds time, and returns 0 if Redis need not know.
-func (s *Session) number() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.requests.last++
-	if s.requests.open {
-		return s.requests.last
+func (l *lease) number() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.requests.last++
+	if l.requests.open {
+		return l.requests.last
 	}
 	return 0
 }
 
 // answered takes the server's answer to the request seq, sent at sent.
-func (s *Session) answered(seq uint64, sent time.Duration, r store.Reply) error {
+func (l *lease) answered(seq uint64, sent time.Duration, r store.Reply) error {
 	if r.Status != store.Held {
-		return s.lose(lossOf(r.Status))
+		return l.lose(lossOf(r.Status))
 	}
-	s.look() // an answer that comes too late does not bring the session back
-	s.mu.Lock()
-	if s.lost == nil && !s.stopped && seq > s.requests.answered && seq >= s.requests.shorten {
-		s.requests.answered, s.requests.open = seq, false
-		s.trust(sent, r.TTL)
+	l.look() // an answer that comes too late does not bring the lease back
+	l.mu.Lock()
+	if l.lost == nil && !l.stopped && seq > l.requests.answered && seq >= l.requests.shorten {
+		l.requests.answered, l.requests.open = seq, false
+		l.short = false
+		l.trust(sent, r.TTL)
 	}
-	lost, next := s.lost, s.next()
-	s.mu.Unlock()
-	s.l.dog.wakeBy(s, next)
+	lost, next := l.lost, l.next()
+	l.mu.Unlock()
+	l.l.dog.wakeBy(l, next)
 	return lost
 }
 
-// next returns when the watchdog has to look at the session. Called with mu held.
-func (s *Session) next() time.Duration {
-	return min(s.renewAt, s.validUntil, s.holdUntil)
+// next returns when the watchdog has to look at the lease. Called with mu held.
+func (l *lease) next() time.Duration {
+	return min(l.renewAt, l.validUntil, l.session.holdUntil)
 }
 
 // tick does what is due, and returns when to look again, or 0 for never.
-func (s *Session) tick() time.Duration {
-	s.look()
-	ask := s.askNow.Swap(false)
-	ended := s.ctx.Context.Err() != nil
-	now := s.l.clock.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped || s.lost != nil || ended && s.releasing == 0 {
-		return 0
+func (l *lease) tick() time.Duration {
+	l.look()
+	next, kept := l.due()
+	if !kept {
+		l.l.lines.abandon(l)
 	}
-	if ended {
-		s.holdUntil = forever // it is no longer held, only kept while its groups end
+	return next
+}
+
+// due renews the lease if it is time, and returns when to look again, and whether it is
+// kept at all.
+func (l *lease) due() (next time.Duration, kept bool) {
+	ask := l.askNow.Swap(false)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.kept() {
+		return 0, false
 	}
-	if !s.conf.noRenewal && now >= s.renewAt || ask {
-		s.renew(now)
+	if l.session.ended() {
+		l.session.holdUntil = forever // it is no longer held, only kept while its groups end
 	}
-	return s.next()
+	if now := l.l.clock.Now(); now >= l.renewAt || ask {
+		l.renew(now)
+	}
+	return l.next(), true
+}
+
+// kept reports whether the lease is looked after: it is held, or a release waits for the
+// session's groups. Called with mu held.
+func (l *lease) kept() bool {
+	return l.lost == nil && !l.stopped && (l.session.releasing > 0 || !l.session.ended())
 }
 
 // renew sends a renewal, and plans the next try in case that it fails: a try that is
 // stuck does not hold up those after it. Called with mu held.
-func (s *Session) renew(now time.Duration) {
-	r := &s.requests
+func (l *lease) renew(now time.Duration) {
+	r := &l.requests
 	r.last++
 	seq, void := r.last, uint64(0)
 	if r.open {
 		void = seq
 	}
-	s.renewAt = now + jitter(s.conf.retryRenewal())
-	keep := now >= s.keepAt
+	l.renewAt = now + jitter(l.conf.retryRenewal())
+	keep := now >= l.keepAt
 	if keep {
-		s.keepAt = now + keepEvery
+		l.keepAt = now + keepEvery
 	}
-	ttl, bound := s.conf.ttl, s.validUntil-now
-	if s.conf.noExpiry {
-		ttl, bound = store.NoExpiry, s.conf.renewEvery()
+	ttl, bound := l.conf.ttl, l.validUntil-now
+	if l.conf.noExpiry {
+		ttl, bound = store.NoExpiry, l.conf.renewEvery()
 	}
+	fence, epoch := l.used(), l.l.hints.epoch()
 	request := func(ctx context.Context) (store.Reply, error) {
-		return s.l.store.Renew(ctx, s.id, ttl, void, keep)
+		return l.l.store.Renew(ctx, l.id, ttl, void, keep, fence)
 	}
-	if s.conf.noRenewal { // asked because of the clock: only a loss counts
-		s.renewAt, seq = forever, 0
-		request = func(ctx context.Context) (store.Reply, error) { return s.l.store.Check(ctx, s.id) }
+	if l.conf.noRenewal && !l.short { // asked for another reason: only a loss counts
+		l.renewAt, seq = forever, 0
+		request = func(ctx context.Context) (store.Reply, error) { return l.l.store.Check(ctx, l.id) }
 	}
 	// Nobody waits for this goroutine but Close. It ends with the client's time-outs.
-	s.l.spawn(func() {
+	l.l.spawn(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), bound)
 		defer cancel()
 		reply, err := request(ctx)
 		if err != nil {
-			s.failed(err)
+			l.failed(err)
 			return
 		}
-		_ = s.answered(seq, now, reply)
+		l.queue(reply.Others, epoch)
+		_ = l.answered(seq, now, reply)
 	})
 }
 
-// failed notes a renewal that failed; the next try is planned already.
-func (s *Session) failed(err error) {
-	s.mu.Lock()
-	over := s.lost != nil || s.stopped
-	if !over {
-		s.failure = err
+// used returns the largest fence in use, or 0 if Redis knows it. Called with mu held.
+func (l *lease) used() int64 {
+	if l.fence == l.origin {
+		return 0
 	}
-	s.mu.Unlock()
+	return l.fence
+}
+
+// queue notes whether others wait, as an answer to a request told that was sent in the
+// epoch of the subscription.
+func (l *lease) queue(others bool, epoch uint64) {
+	l.mu.Lock()
+	l.others = others
+	if l.heard {
+		l.epoch = epoch
+	}
+	l.mu.Unlock()
+}
+
+// failed notes a renewal that failed; the next try is planned already.
+func (l *lease) failed(err error) {
+	l.mu.Lock()
+	s, over := l.session, l.lost != nil || l.stopped
+	if !over {
+		l.failure = err
+	}
+	l.mu.Unlock()
 	if !over {
 		s.conf.log.Info("holdfast: renewal failed", s.attrs(err)...)
 	}
@@ -188,82 +287,139 @@ const shortSleep = 50 * time.Millisecond
 
 // look ends the session if its time is up. It is called whenever somebody looks at the
 // context, and costs a reading of the clock.
-func (s *Session) look() {
-	if int64(s.l.clock.Now()) < s.until.Load() {
+func (l *lease) look() {
+	if int64(l.l.clock.Now()) < l.until.Load() {
 		return
 	}
-	s.mu.Lock()
-	now := s.l.clock.Now()
+	l.mu.Lock()
+	now, s := l.l.clock.Now(), l.session
 	switch {
-	case s.lost != nil:
-		lost := s.lost
-		s.mu.Unlock()
+	case l.lost != nil:
+		lost := l.lost
+		l.mu.Unlock()
 		s.cancel(lost) // whoever found the loss may not have got to it yet
-	case s.stopped:
-		s.mu.Unlock()
-	case now >= s.validUntil:
-		cause := s.expired(now)
-		s.mu.Unlock()
-		_ = s.lose(cause)
+	case l.stopped:
+		l.mu.Unlock()
+	case now >= l.validUntil:
+		cause := l.expired(now)
+		l.mu.Unlock()
+		_ = l.lose(cause)
 	case now >= s.holdUntil:
-		s.mu.Unlock()
+		l.mu.Unlock()
 		s.cancel(s.wrap("hold", fmt.Errorf("%w: %v", ErrMaxHold, s.conf.maxHold)))
 	default:
-		s.mu.Unlock()
+		l.mu.Unlock()
 	}
 }
 
 // expired says why the lease could not be kept. Called with mu held.
-func (s *Session) expired(now time.Duration) error {
-	if slept := s.l.clock.Asleep() - s.slept; slept > shortSleep && now-slept < s.validUntil {
+func (l *lease) expired(now time.Duration) error {
+	if slept := l.l.clock.Asleep() - l.slept; slept > shortSleep && now-slept < l.validUntil {
 		return fmt.Errorf("%w for %v", ErrSuspended, slept.Round(time.Millisecond))
 	}
-	if s.failure != nil {
-		return fmt.Errorf("%w (last renewal: %w)", ErrExpired, s.failure)
+	if l.failure != nil {
+		return fmt.Errorf("%w (last renewal: %w)", ErrExpired, l.failure)
 	}
 	return ErrExpired
 }
 
-// lose ends a session whose lock is known not to be its own, or can't be trusted to be,
-// and returns the first reason given.
-func (s *Session) lose(cause error) error {
-	s.mu.Lock()
-	if s.stopped { // on its way back already: what is found there is no loss
-		s.mu.Unlock()
+// lose ends the session of a lease that is known not to be ours, or can't be trusted to
+// be, and returns the first reason given.
+func (l *lease) lose(cause error) error {
+	l.mu.Lock()
+	if l.stopped { // on its way back already: what is found there is no loss
+		l.mu.Unlock()
 		return cause
 	}
-	first := s.lost == nil
+	first, s := l.lost == nil, l.session
 	if first {
-		s.lost = s.wrap("hold", cause)
+		l.lost = s.wrap("hold", cause)
 	}
-	cause = s.lost
-	s.mu.Unlock()
+	cause = l.lost
+	l.mu.Unlock()
 	s.cancel(cause) // not only the first: the caller relies on it, and the first may not have got there
 	if first {
-		s.l.dog.forget(s)
+		l.l.dog.forget(l)
+		l.l.lines.abandon(l)
 		// Not here: a handler that blocks must not hold up the watchdog.
-		s.l.spawn(func() { s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...) })
+		l.l.spawn(func() { s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...) })
 	}
 	return cause
 }
 
-// end ends the context with a cause that is not a loss, unless its time was up before.
-func (s *Session) end(cause error) {
-	s.look()
-	s.cancel(s.wrap("hold", cause))
+// end ends the session with a cause that is not a loss.
+func (l *lease) end(cause error) {
+	l.mu.Lock()
+	s := l.session
+	l.mu.Unlock()
+	s.end(cause)
 }
 
-// stop marks the session as no longer renewed, for good, and returns how long its lease
-// can be trusted yet, and why it was lost, if it was.
-func (s *Session) stop() (left time.Duration, lost error) {
-	s.look()
-	now := s.l.clock.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stopped = true
-	return s.validUntil - now, s.lost
+// stop marks the lease as no longer renewed, for good, and returns how long it can be
+// trusted yet, why it was lost, if it was, and what fence Redis does not know of.
+func (l *lease) stop() (left time.Duration, lost error, fence int64) {
+	l.look()
+	now := l.l.clock.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+	return l.validUntil - now, l.lost, l.used()
 }
 
-func (s *Session) attrs(err error) []any {
-	return []any{slog.String("lock", s.m.name), slog.Int64("fence", s.fence), slog.Any("error", err)}
+// keepPrivate sees to it that the lease is never passed on: what s does to it, or who may
+// know its token, would concern the sessions after it. False if s holds it no more.
+func (l *lease) keepPrivate(s *Session) bool {
+	l.mu.Lock()
+	mine, was := l.session == s, l.private
+	if mine {
+		l.private = true
+	}
+	l.mu.Unlock()
+	if mine && !was {
+		l.l.lines.advance(l.m.name) // those who hoped for it must ask Redis
+	}
+	return mine
+}
+
+// heritable reports whether the lease may ever be passed to a call with these options.
+func (l *lease) heritable(conf *config) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.private && l.lost == nil && !l.stopped && l.conf.alike(conf)
+}
+
+// Others of a process get their turn after so many passes, or so long. The number grows
+// with the number of those who wait here, so that theirs differ little.
+const (
+	fewestPasses = 8
+	passesEach   = 2
+	passTime     = 10 * time.Millisecond
+)
+
+// settle is how soon a claim is renewed to the full TTL.
+const settle = 50 * time.Millisecond
+
+// pass gives the lease of s, whose work has ended, to a call of this process, if it may:
+// nil if it may not. waiting is how many wait here.
+//
+// The new session's fence is the grant's plus the microseconds since it was received. So
+// it is below what the server's clock says by then, hence below every later grant's.
+func (l *lease) pass(s *Session, c *call, waiting int) *Session {
+	now, epoch := l.l.clock.Now(), l.l.hints.epoch()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.session != s, l.private, l.lost != nil, l.stopped, l.requests.open, !l.conf.alike(c.conf):
+		return nil
+	case l.validUntil-now < window(l.conf.claim())/2:
+		return nil
+	case (l.others || !listening(epoch) || epoch != l.epoch) &&
+		(l.passes >= max(fewestPasses, passesEach*waiting) || now-l.received >= passTime):
+		return nil
+	}
+	l.passes++
+	l.fence = max(l.fence+1, l.origin+(now-l.received).Microseconds())
+	l.session = newSession(c, l, now, l.fence)
+	l.limit()
+	return l.session
 }

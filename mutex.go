@@ -133,7 +133,7 @@ func (s *Session) term(ctx context.Context, fn func(context.Context) error) (err
 // Resume takes up a lease by its token: one that another session detached, or that
 // another process, in whatever language, acquired with SET NX. The new session has its
 // own attempt and a new fence, and at least the full TTL; a session that held the lease
-// until now ends at its next renewal. If the token does not hold the lock, the error is
+// until now is told, and ends at its next renewal at the latest. If the token does not hold the lock, the error is
 // ErrGone or ErrTaken, both of which are ErrLost. WithToken has no effect here.
 func (m *Mutex) Resume(ctx context.Context, token string, opts ...Option) (*Session, error) {
 	s, err := m.resume(ctx, opts, token)
@@ -154,17 +154,19 @@ type Info struct {
 	Fence    int64         // the holder's; 0 if free or a stranger's
 	TTL      time.Duration // what is left; 0 without expiry
 	NoExpiry bool          // held without expiry
+	Waiters  int           // how many processes wait, as far as Redis knows
 }
 
 // Inspect looks who holds the lock.
 func (m *Mutex) Inspect(ctx context.Context) (Info, error) {
 	r, err := m.ask(ctx, m.l.store.Inspect)
 	if err != nil || r.Status == store.Gone {
-		return Info{}, wrap("inspect", m.name, err)
+		return Info{Waiters: int(r.Place)}, wrap("inspect", m.name, err)
 	}
 	return Info{
 		Held:     true,
-		Stranger: r.Status == store.Busy,
+		Stranger: r.Status == store.Stranger,
+		Waiters:  int(r.Place),
 		Label:    r.Label,
 		Fence:    r.Fence,
 		TTL:      max(r.TTL, 0),
@@ -172,9 +174,9 @@ func (m *Mutex) Inspect(ctx context.Context) (Info, error) {
 	}, nil
 }
 
-// ForceRelease takes the lock from whoever holds it, for operators: the holder's work
-// goes on until its session finds out, at its next renewal at the latest, and ends with
-// ErrForceReleased. A lock that is free is left as it is. After an error it is not known
+// ForceRelease takes the lock from whoever holds it, for operators, and gives it to the
+// longest waiter. The holder is told; its work goes on until its session finds out, at its
+// next renewal at the latest, and ends with ErrForceReleased. A lock that is free is left as it is. After an error it is not known
 // whether the lock was released; look before trying again, for the next holder is not
 // spared.
 func (m *Mutex) ForceRelease(ctx context.Context) error {

@@ -22,8 +22,8 @@ const (
 )
 
 const (
-	// claimTTL is what a lock without expiry is first taken for, until the client knows
-	// that it has it.
+	// claimTTL is what a waiter is granted the lock for, until it is heard of (CLAIM in
+	// queue.lua), and what a lock without expiry is first taken for, likewise.
 	claimTTL = 3 * time.Second
 	// idleCheck is how often a session without expiry asks whether it is still the holder.
 	idleCheck = 5 * time.Second
@@ -245,4 +245,18 @@ func (c *config) retryRenewal() time.Duration {
 		return c.renewEvery()
 	}
 	return min(max((window(c.ttl)-c.renewEvery())/4, minGap), 5*time.Second)
+}
+
+// claim is the lease that a waiter is granted.
+func (c *config) claim() time.Duration {
+	if c.noExpiry {
+		return claimTTL
+	}
+	return min(c.ttl, claimTTL)
+}
+
+// alike reports whether a lease taken with these options serves a call with the other's.
+func (c *config) alike(o *config) bool {
+	return c == o || c.ttl == o.ttl && c.noExpiry == o.noExpiry && c.interval == o.interval &&
+		c.noRenewal == o.noRenewal && c.label == o.label && !c.hasToken && !o.hasToken
 }

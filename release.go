@@ -50,14 +50,14 @@ func (s *Session) counted(f func() error) func() error {
 }
 
 func (s *Session) enter() {
-	s.mu.Lock()
+	s.lease.mu.Lock()
 	s.working++
-	s.mu.Unlock()
+	s.lease.mu.Unlock()
 }
 
 func (s *Session) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lease.mu.Lock()
+	defer s.lease.mu.Unlock()
 	if s.working--; s.working == 0 && s.drained != nil {
 		close(s.drained)
 		s.drained = nil
@@ -66,8 +66,8 @@ func (s *Session) leave() {
 
 // drain returns a channel that is closed when no function of a group is running.
 func (s *Session) drain() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lease.mu.Lock()
+	defer s.lease.mu.Unlock()
 	if s.working > 0 {
 		if s.drained == nil {
 			s.drained = make(chan struct{})
@@ -81,13 +81,14 @@ func (s *Session) drain() <-chan struct{} {
 
 // Release ends the session and gives the lock back. In this order: the context is done,
 // with ErrReleased; the session's groups end, while the lock is still renewed; renewing
-// stops; the lock is deleted in Redis if it is still this session's.
+// stops; the lock is given, if it is still this session's, to the one who has waited longest:
+// to a call of this process, or by the script that releases it in Redis.
 //
 // It returns nil if the lock was given back, ErrLost if it was no longer this session's,
 // and what Redis or the network says if neither is known; then the lock expires by
 // itself, and Release can be called again. ctx bounds the wait for the groups: if they
-// outlive it, the lock is not deleted under them, renewing stops so that it expires, and
-// the error says so. The deletion has its own bound, 5 s or what is left of the lease, so
+// outlive it, the lock is not given away under them, renewing stops so that it expires, and
+// the error says so. The request has its own bound, 5 s or what is left of the lease, so
 // it is tried also if ctx is done.
 //
 // Release may be called twice, concurrently, after the parent context has ended, after a
@@ -98,7 +99,8 @@ func (s *Session) Release(ctx context.Context) error {
 	mustContext(ctx)
 	if s.inside(ctx) {
 		s.end(ErrReleased)
-		s.l.spawn(func() { _ = s.finish(s.l.ctx, ErrReleased, s.giveBack) })
+		l := s.lease.l
+		l.spawn(func() { _ = s.finish(l.ctx, ErrReleased, s.giveBack) })
 		return nil
 	}
 	return s.wrap("release", s.finish(ctx, ErrReleased, s.giveBack))
@@ -117,7 +119,7 @@ func (s *Session) Detach(ctx context.Context) (string, error) {
 	if err := s.finish(ctx, ErrDetached, s.handOut); err != nil {
 		return "", s.wrap("detach", err)
 	}
-	return s.id.Token, nil
+	return s.lease.id.Token, nil
 }
 
 // inside reports whether ctx comes from the session while a group of it is running.
@@ -125,8 +127,8 @@ func (s *Session) inside(ctx context.Context) bool {
 	if ctx.Value(withinKey{s}) == nil {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lease.mu.Lock()
+	defer s.lease.mu.Unlock()
 	return s.working > 0
 }
 
@@ -180,32 +182,46 @@ func (s *Session) await(ctx context.Context) error {
 // stay counts the calls that wait for the groups: while there are any the lease is
 // renewed, although the context is done.
 func (s *Session) stay(n int) {
-	s.mu.Lock()
+	s.lease.mu.Lock()
 	s.releasing += n
-	s.mu.Unlock()
-	s.l.dog.wakeBy(s, s.l.clock.Now())
+	s.lease.mu.Unlock()
+	s.lease.l.dog.wakeBy(s.lease, s.lease.l.clock.Now())
 }
 
-// giveBack deletes the lock. Called with the turn held.
+// giveBack passes the lease on, to a call that waits in this process or by way of Redis.
+// Called with the turn held.
 func (s *Session) giveBack(ctx context.Context) error {
-	left, lost := s.stop()
-	if lost != nil && !s.open && !errors.Is(lost, ErrExpired) && !errors.Is(lost, ErrSuspended) {
+	l := s.lease
+	lines := l.l.lines
+	if lines.pass(s) {
+		s.over = ErrReleased
+		return nil
+	}
+	left, lost, fence := l.stop()
+	if lost != nil && !l.open && !errors.Is(lost, ErrExpired) && !errors.Is(lost, ErrSuspended) {
 		return s.settle(ErrReleased, lost) // Redis has said so
 	}
 	var tombstone time.Duration
-	if s.open {
+	if l.open {
 		tombstone = tombstoneTTL
+	}
+	heir := lines.heir(l)
+	var next *store.Attempt
+	if heir != nil {
+		next = &heir.Attempt
 	}
 	// After the end of the lease the key is likely gone; one quick question tells.
 	bound := min(max(left, time.Second), cleanupTime)
-	r, open, err := s.l.insist(ctx, bound, func(ctx context.Context) (store.Reply, error) {
-		return s.l.store.Release(ctx, s.id, tombstone)
+	sent := l.l.clock.Now()
+	r, open, err := l.l.insist(ctx, bound, func(ctx context.Context) (store.Reply, error) {
+		return l.l.store.Release(ctx, l.id, tombstone, fence, next)
 	})
+	lines.released(l, heir, sent, r, open, err)
 	s.asked = s.asked || open
 	switch {
 	case err != nil:
 		return errors.Join(err, lost)
-	case r.Status == store.Held:
+	case r.Status == store.Held, r.Status == store.Granted:
 		return s.settle(ErrReleased, nil)
 	case lost != nil:
 		return s.settle(ErrReleased, lost)
@@ -217,17 +233,20 @@ func (s *Session) giveBack(ctx context.Context) error {
 
 // handOut leaves the lock to its token. Called with the turn held.
 func (s *Session) handOut(ctx context.Context) error {
-	left, lost := s.stop()
+	l := s.lease
+	l.keepPrivate(s)
+	left, lost, fence := l.stop()
+	defer l.l.lines.abandon(l)
 	if lost != nil {
 		return s.settle(ErrDetached, lost)
 	}
-	ttl := s.conf.ttl
-	if s.conf.noExpiry {
+	ttl := l.conf.ttl
+	if l.conf.noExpiry {
 		ttl = store.NoExpiry
 	}
-	seq := s.number()
-	r, _, err := s.l.insist(ctx, min(left, cleanupTime), func(ctx context.Context) (store.Reply, error) {
-		return s.l.store.Renew(ctx, s.id, ttl, seq, true)
+	seq := l.number()
+	r, _, err := l.l.insist(ctx, min(left, cleanupTime), func(ctx context.Context) (store.Reply, error) {
+		return l.l.store.Renew(ctx, l.id, ttl, seq, true, fence)
 	})
 	switch {
 	case err != nil:
@@ -235,8 +254,8 @@ func (s *Session) handOut(ctx context.Context) error {
 	case r.Status != store.Held:
 		return s.settle(ErrDetached, lossOf(r.Status))
 	}
-	if s.open {
-		(&attempt{m: s.m, id: s.id}).takeBack(s.l.store.Withdraw)
+	if l.open {
+		l.l.takeBack(l.id, l.l.store.Withdraw)
 	}
 	return s.settle(ErrDetached, nil)
 }
@@ -244,6 +263,6 @@ func (s *Session) handOut(ctx context.Context) error {
 // settle notes how the session was let go.
 func (s *Session) settle(over, result error) error {
 	s.over, s.result = over, result
-	s.l.dog.forget(s)
+	s.lease.l.dog.forget(s.lease)
 	return result
 }

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/store"
@@ -19,33 +18,18 @@ const forever = time.Duration(math.MaxInt64)
 // context is derived from the one given to Acquire, and is done before the lock can
 // expire in Redis. It is safe for concurrent use and must not be copied.
 type Session struct {
-	l      *Locker
-	m      *Mutex
-	conf   config
-	id     store.ID
+	lease  *lease
+	conf   *config
 	fence  int64
-	open   bool // a request of the attempt may be under way yet: leave a tombstone
 	ctx    *sessionContext
 	cancel context.CancelCauseFunc
 	turn   chan struct{} // held by the one that releases or detaches
-	until  atomic.Int64  // clock time at which the context is due to end
-	askNow atomic.Bool   // the clock gave reason to ask Redis at the next tick
 
-	slot slot // the watchdog's
-
-	mu         sync.Mutex
-	validUntil time.Duration // clock time up to which the lease can be trusted
-	holdUntil  time.Duration // of the maximum hold
-	renewAt    time.Duration // when the watchdog renews next
-	keepAt     time.Duration // when a renewal keeps aux from expiring
-	slept      time.Duration // what the machine had slept when the lease was last confirmed
-	requests   requests
-	failure    error         // of the last renewal, if it failed
-	lost       error         // why the lease is known not to be ours
-	stopped    bool          // it is given back or out of our hands: nothing is renewed again
-	releasing  int           // calls of Release or Detach that wait for the groups
-	working    int           // functions of groups that are running
-	drained    chan struct{} // closed when none is; nil unless somebody waits
+	// Under the lease's mu.
+	holdUntil time.Duration // clock time of the maximum hold
+	releasing int           // calls of Release or Detach that wait for the groups
+	working   int           // functions of groups that are running
+	drained   chan struct{} // closed when none is; nil unless somebody waits
 
 	// Of the release, under turn.
 	over   error // ErrReleased or ErrDetached when that is done
@@ -53,21 +37,29 @@ type Session struct {
 	asked  bool // a request to release was sent before, its outcome unknown
 }
 
-func newSession(parent context.Context, a *attempt, sent time.Duration, r store.Reply) *Session {
-	l := a.m.l
+// newSession makes the session of a call that holds the lease from the clock's time from.
+func newSession(c *call, l *lease, from time.Duration, fence int64) *Session {
 	s := &Session{
-		l: l, m: a.m, conf: a.conf, id: a.id, fence: r.Fence, open: a.open,
-		turn:      make(chan struct{}, 1),
-		holdUntil: forever,
-		keepAt:    sent + keepEvery,
+		lease: l, conf: c.conf, fence: fence, cancel: c.cancel,
+		turn: make(chan struct{}, 1), holdUntil: forever,
 	}
-	inner, cancel := context.WithCancelCause(parent)
-	s.ctx, s.cancel = &sessionContext{inner, s}, cancel
-	if a.conf.hasMax {
-		s.holdUntil = sent + a.conf.maxHold // far from overflow: see maxDuration
+	s.ctx = &sessionContext{c.ctx, s}
+	if c.conf.hasMax {
+		s.holdUntil = from + c.conf.maxHold // far from overflow: see maxDuration
 	}
-	s.trust(sent, r.TTL)
 	return s
+}
+
+// ended reports whether the context is done; unlike Err it does not look at the clock.
+func (s *Session) ended() bool { return s.ctx.Context.Err() != nil }
+
+// end ends the context with a cause that is not a loss, unless its time was up before.
+func (s *Session) end(cause error) {
+	if s.ended() {
+		return
+	}
+	s.lease.look()
+	s.cancel(s.wrap("hold", cause))
 }
 
 // Context returns the session's context: derived from the one given to Acquire, and done
@@ -81,8 +73,15 @@ func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
 func (s *Session) Err() error { return context.Cause(s.ctx) }
 
 // Token returns the token, the secret by which the lock is released, extended or taken
-// up. Whoever knows it can do so.
-func (s *Session) Token() string { return s.id.Token }
+// up. Whoever knows it can do so; therefore the lease of a session that was asked for it
+// is given back to Redis at the end, and not passed on to another call of this process.
+// Of a session that was passed on already it is empty: it is its successor's by then.
+func (s *Session) Token() string {
+	if !s.lease.keepPrivate(s) {
+		return ""
+	}
+	return s.lease.id.Token
+}
 
 // Fence returns the fencing token: larger than that of every earlier acquisition of this
 // name. A store that remembers the largest it has seen, and refuses a smaller one, is
@@ -93,18 +92,19 @@ func (s *Session) Fence() int64 { return s.fence }
 // ValidUntil returns the time up to which the lease is trusted by now, on this process's
 // clock; renewals move it. It is zero for a lock without expiry.
 func (s *Session) ValidUntil() time.Time {
-	s.mu.Lock()
-	until := s.validUntil
-	s.mu.Unlock()
+	l := s.lease
+	l.mu.Lock()
+	until := l.validUntil
+	l.mu.Unlock()
 	if until == forever {
 		return time.Time{}
 	}
-	return time.Now().Add(until - s.l.clock.Now())
+	return time.Now().Add(until - l.l.clock.Now())
 }
 
 // String names the session without its token.
 func (s *Session) String() string {
-	return fmt.Sprintf("holdfast session of %s, fence %d", quote(s.m.name), s.fence)
+	return fmt.Sprintf("holdfast session of %s, fence %d", quote(s.lease.m.name), s.fence)
 }
 
 // GoString is String: %#v must not show the token either.
@@ -122,14 +122,15 @@ func (s *Session) check(ctx context.Context) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	r, err := s.l.ask(ctx, func(ctx context.Context) (store.Reply, error) {
-		return s.l.store.Check(ctx, s.id)
+	l := s.lease
+	r, err := l.l.ask(ctx, func(ctx context.Context) (store.Reply, error) {
+		return l.l.store.Check(ctx, l.id)
 	})
 	switch {
 	case err != nil:
 		return ended(ctx, err)
 	case r.Status != store.Held:
-		return s.lose(lossOf(r.Status))
+		return l.lose(lossOf(r.Status))
 	}
 	return s.Err() // a late answer does not bring a session back
 }
@@ -181,10 +182,15 @@ func (s *Session) extend(ctx context.Context, d time.Duration, replace bool) err
 	if s.conf.noExpiry {
 		return ErrNoExpiry
 	}
-	sent := s.l.clock.Now()
-	seq := s.expect(sent, d.Truncate(time.Millisecond), replace)
-	r, err := s.l.ask(ctx, func(ctx context.Context) (store.Reply, error) {
-		return s.l.store.Extend(ctx, s.id, d, replace, seq)
+	l := s.lease
+	l.keepPrivate(s)
+	sent := l.l.clock.Now()
+	seq, err := l.expect(s, sent, d.Truncate(time.Millisecond), replace)
+	if err != nil {
+		return err
+	}
+	r, err := l.l.ask(ctx, func(ctx context.Context) (store.Reply, error) {
+		return l.l.store.Extend(ctx, l.id, d, replace, seq)
 	})
 	if err != nil {
 		return ended(ctx, err)
@@ -195,7 +201,11 @@ func (s *Session) extend(ctx context.Context, d time.Duration, replace bool) err
 	case store.Persistent:
 		return ErrNoExpiry
 	}
-	return s.answered(seq, sent, r)
+	return l.answered(seq, sent, r)
 }
 
-func (s *Session) wrap(op string, err error) error { return wrap(op, s.m.name, err) }
+func (s *Session) attrs(err error) []any {
+	return []any{slog.String("lock", s.lease.m.name), slog.Int64("fence", s.fence), slog.Any("error", err)}
+}
+
+func (s *Session) wrap(op string, err error) error { return wrap(op, s.lease.m.name, err) }

@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -13,14 +14,12 @@ import (
 // firstTry is what a request may take even if the wait timeout is shorter.
 const firstTry = time.Second
 
-// waiter decides when an attempt asks again: after the retry interval, or when the
-// holder's TTL runs out, if that is earlier.
+// waiter is the time side of a call that waits: the wait timeout.
 type waiter struct {
 	clock    *clock.Clock
 	conf     *config
 	deadline time.Duration // of the wait timeout
 	last     bool          // the next try is the one at the deadline
-	failures int           // tries in a row that failed
 }
 
 func newWaiter(c *clock.Clock, conf *config) *waiter {
@@ -39,40 +38,180 @@ func (w *waiter) bound(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeoutCause(ctx, max(w.deadline-w.clock.Now(), firstTry), w.timeout())
 }
 
-// pause returns when it is time to ask again, or with the reason not to. The last try's
-// answer or error is r and err.
-func (w *waiter) pause(ctx context.Context, r store.Reply, err error) error {
-	left := w.deadline - w.clock.Now()
-	if w.last || left <= 0 {
+func (w *waiter) timeout() error {
+	return fmt.Errorf("%w: not acquired within %v", ErrWaitTimeout, w.conf.wait)
+}
+
+// pause waits until the clock's time at, or the deadline, or a message: nil, or why the
+// wait is over.
+func (c *call) pause(w *waiter, at time.Duration) error {
+	now := c.m.l.clock.Now()
+	if w.last || w.deadline <= now {
 		return w.timeout()
 	}
-	d := jitter(w.conf.retry)
-	switch {
-	case err != nil:
-		// Back off to a second: many waiters must not keep a server down.
-		if w.conf.retry < time.Second {
-			d = jitter(min(w.conf.retry<<min(w.failures, 10), time.Second))
-		}
-		w.failures++
-	case r.TTL >= 0:
-		w.failures = 0
-		d = min(d, r.TTL+time.Millisecond)
+	var timer <-chan time.Time
+	if end := min(at, w.deadline); end != forever {
+		t := time.NewTimer(end - now)
+		defer t.Stop()
+		timer = t.C
 	}
-	if d >= left {
-		d, w.last = left, true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-timer:
+		w.last = w.deadline <= at
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	case <-c.wake:
+		return nil
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
 	}
 }
 
-func (w *waiter) timeout() error {
-	return fmt.Errorf("%w: not acquired within %v", ErrWaitTimeout, w.conf.wait)
+// wait stands in line until the call has the lock, or there is a reason to stop.
+func (c *call) wait(camp campaign) (*Session, error) {
+	ls := c.m.l.lines
+	w := newWaiter(c.m.l.clock, c.conf)
+	ls.join(c)
+	s, err := c.stand(w, camp)
+	if err == nil {
+		return s, nil
+	}
+	given, a := ls.leave(c)
+	switch {
+	case given != nil && c.ctx.Err() == nil && errors.Is(err, ErrWaitTimeout):
+		return given, nil // both at once
+	case given != nil:
+		c.m.l.spawn(func() { _ = given.Release(context.Background()) })
+	case a != nil:
+		ls.takeBack(a)
+	}
+	return nil, err
+}
+
+// stand waits as one of the line, and asks Redis while it is its front.
+func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
+	ls := c.m.l.lines
+	told := camp.patient
+	var last error // of the tries since Redis last answered
+	for {
+		s, a, at, err := ls.turn(c)
+		switch {
+		case s != nil:
+			return s, nil
+		case err != nil:
+			return nil, err
+		case a == nil || at > c.m.l.clock.Now() && !w.last:
+			if err := c.pause(w, at); err != nil {
+				return nil, join(err, last)
+			}
+			if !w.last || a == nil {
+				continue
+			}
+		}
+		try, done := w.bound(c.ctx)
+		s, _, err = c.try(try, a, !w.last)
+		done()
+		if s, err = ls.tried(c, a, s, err); s != nil {
+			return s, nil
+		}
+		switch {
+		case err == nil:
+			told, last = true, nil
+		case c.ctx.Err() != nil, errors.Is(err, ErrWaitTimeout):
+			return nil, join(err, last)
+		case !store.Transient(err) || !told && !ls.told(c):
+			ls.fail(c.line, err)
+			return nil, err
+		default:
+			last = err
+		}
+		if w.last {
+			return nil, join(w.timeout(), last)
+		}
+	}
+}
+
+// turn returns what a call of a line is to do: it has a session, or has failed; or it
+// asks with the attempt, not before at; or, without one, waits.
+func (ls *lines) turn(c *call) (s *Session, a *attempt, at time.Duration, err error) {
+	if s := ls.claim(c); s != nil {
+		return s, nil, 0, nil
+	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	switch {
+	case c.given != nil:
+		return c.given, nil, 0, nil
+	case c.failed != nil && !c.front:
+		return nil, nil, 0, c.failed
+	case !c.front:
+		return nil, nil, forever, nil
+	}
+	ln := c.line
+	if ln.attempt == nil {
+		ln.attempt = newAttempt(c.m, c.conf)
+	}
+	a = ln.attempt
+	if a.flying > 0 { // with the release of the lease before
+		return nil, nil, forever, nil
+	}
+	if !a.poked {
+		at = a.next
+	}
+	return nil, a, at, nil
+}
+
+// tried takes what came of a try of the front: the session, or when to ask again.
+func (ls *lines) tried(c *call, a *attempt, s *Session, err error) (*Session, error) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	ln := c.line
+	switch {
+	case c.given != nil: // by a message, or by the release that brought the attempt along
+		return c.given, nil
+	case s != nil:
+		ln.answered = true
+		ln.serve(s)
+		return s, nil
+	case err != nil:
+		// Back off to a second: many waiters must not keep a server down.
+		d := a.conf.retry
+		if d < time.Second {
+			d = min(d<<min(a.refused, 10), time.Second)
+		}
+		a.refused++
+		a.next = ls.l.clock.Now() + jitter(d)
+	default:
+		ln.answered = true
+	}
+	return nil, err
+}
+
+// told reports whether Redis has answered to the line.
+func (ls *lines) told(c *call) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return c.line.answered
+}
+
+// interval is how long the attempt waits to ask again, after an answer: it is told when
+// it gets the lock, but may be told in vain. The first in the queue asks every third of
+// the claim TTL, those behind it every two thirds: so a grant that they don't hear of is
+// found before it ends, and one that they do hear of has a third left at least. All ask
+// when the holder's TTL runs out. Those who can't be told, because the holder does not
+// know of the queue or they don't listen, ask every retry interval.
+func (a *attempt) interval(r store.Reply) time.Duration {
+	d := a.conf.claim() / 3
+	if r.Place != 1 {
+		d *= 2
+	}
+	d -= rand.N(d/10 + 1)
+	if r.Status == store.Stranger || a.Channel == "" {
+		d = min(d, jitter(a.conf.retry))
+	}
+	if r.TTL >= 0 {
+		d = min(d, r.TTL+time.Millisecond)
+	}
+	return d
 }
 
 // jitter varies d by up to a quarter either way, so that those who began together don't

@@ -1,28 +1,52 @@
--- acquire: take NAME if it is free.
+-- acquire: take NAME if it is free and nobody waits for it, else stand in the queue.
 --
 -- KEYS, ARGV[1], ARGV[2]: see own.lua
 -- ARGV[3]  TTL, ms. A lock without expiry is taken for a short one too, and persisted
 --          (renew.lua) once the client knows that it has it.
 -- ARGV[4]  label
+-- ARGV[5]  channel, empty if the asker does not listen
+-- ARGV[6]  'q' to stand in the queue; 's' if the server knows all who listen to it
 --
--- Replies {status, ms left (-1: no expiry), fence}
---   1  held by this attempt
---   0  held by another
+-- Replies {status, ms left (-1: no expiry), fence, n}
+--   1  held by this attempt; n: see note in own.lua
+--   0  held by another of ours; fence is the last one's, n the place in the queue,
+--      0 if not in it
+--  -7  likewise, by a stranger
 --  -4  this attempt was withdrawn: a request that came late
 --
 -- Running it again is safe: an attempt that holds NAME is told so, and what is left of
--- its TTL. aux is written first and NAME last: after an error NAME was not written.
-local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'x')
+-- its TTL; one that waits keeps its place. aux is written first and NAME last: after an
+-- error NAME was not written.
+local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'x', 'q', 'c')
 local held = redis.call('GET', KEYS[1])
-if held then
-  local left = redis.call('PTTL', KEYS[1])
-  if held == ARGV[1] and aux[2] == ARGV[2] then return {OK, left, tonumber(aux[1])} end
-  return {0, left, 0}
+local last = tonumber(aux[1]) or 0
+if held and held == ARGV[1] and aux[2] == ARGV[2] then
+  -- Whether the fence ran ahead of the clock is not known here: say yes, to be safe.
+  return {OK, redis.call('PTTL', KEYS[1]), last, note(aux[4], true)}
 end
-if withdrawn(aux[3]) then return {-4, 0, 0} end
+if withdrawn(aux[3]) then
+  if held then return {0, redis.call('PTTL', KEYS[1]), last, 0} end
+  return {-4, 0, 0, 0}
+end
 
-local fence = next_fence(aux[1])
-install(fence, ARGV[4])
+local place, queues = 0, string.find(ARGV[6], 'q', 1, true)
+if queues and (held or aux[4]) then
+  place = stand(aux[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+end
+if held then
+  local known = ours(held, aux[2])
+  if queues and known and not aux[4] then tell(aux[5], 'w ' .. KEYS[1]) end
+  return {known and 0 or -7, redis.call('PTTL', KEYS[1]), last, place}
+end
+local others = false
+if aux[4] then
+  local fence, claim
+  fence, claim, others, last = hand_on(last, string.sub(ARGV[2], 1, 36), string.find(ARGV[6], 's', 1, true))
+  if fence then return {0, claim, fence, place} end
+end
+
+local fence, ahead = next_fence(last)
+install(fence, ARGV[2], ARGV[4], ARGV[5])
 keep(tonumber(ARGV[3]))
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
-return {OK, tonumber(ARGV[3]), fence}
+return {OK, tonumber(ARGV[3]), fence, note(others, ahead)}

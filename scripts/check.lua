@@ -2,8 +2,8 @@
 --
 -- KEYS, ARGV[1], ARGV[2]: see own.lua
 --
--- Replies {status, ms left (-1: no expiry), 0}
+-- Replies {status, ms left (-1: no expiry), 0, n: see note in own.lua}
 --   1  ours     -1, -2, -3  gone, taken by another, forced open
-local why = lost()
-if why then return {why, 0, 0} end
-return {OK, redis.call('PTTL', KEYS[1]), 0}
+local why, queue = lost()
+if why then return {why, 0, 0, 0} end
+return {OK, redis.call('PTTL', KEYS[1]), 0, note(queue)}

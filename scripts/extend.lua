@@ -5,7 +5,7 @@
 -- ARGV[4]  'add' to what is left, or 'set'
 -- ARGV[5]  number of this request: one holder's requests are numbered upwards
 --
--- Replies {status, ms left, 0}
+-- Replies {status, ms left, 0, 0}
 --   1  done (now, or by an earlier run of the same request)
 --  -1, -2, -3  gone, taken by another, forced open
 --  -5  a later request overtook this one, which did nothing
@@ -13,16 +13,16 @@
 --
 -- Running it again is safe: a number counts once, and a smaller one not at all.
 local why = lost()
-if why then return {why, 0, 0} end
+if why then return {why, 0, 0, 0} end
 
 local ttl = redis.call('PTTL', KEYS[1])
-if ttl < 0 then return {-6, -1, 0} end
+if ttl < 0 then return {-6, -1, 0, 0} end
 local last, this = tonumber(redis.call('HGET', KEYS[2], 'e')) or 0, tonumber(ARGV[5])
-if last > this then return {-5, ttl, 0} end
+if last > this then return {-5, ttl, 0, 0} end
 if last < this then
   ttl = tonumber(ARGV[3]) + (ARGV[4] == 'add' and ttl or 0)
   redis.call('PEXPIRE', KEYS[1], int(ttl))
   redis.call('HSET', KEYS[2], 'e', ARGV[5])
   keep(ttl)
 end
-return {OK, ttl, 0}
+return {OK, ttl, 0, 0}

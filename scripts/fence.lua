@@ -1,15 +1,15 @@
 -- fence: put, behind own, before every script that makes a holder.
 
 -- next_fence returns the fence after the one in aux: the server's time in
--- microseconds, or one more than the last if the clock is not past it. So a fence
--- grows even if aux was lost, as long as the clock goes forward. It is below 2^53, so
--- a Lua number holds it.
+-- microseconds, or one more than the last if the clock is not past it; and whether that
+-- was so. So a fence grows even if aux was lost, as long as the clock goes forward. It is
+-- below 2^53, so a Lua number holds it.
 local function next_fence(last)
   local now = redis.call('TIME')
   local fence = tonumber(now[1]) * 1000000 + tonumber(now[2])
   last = tonumber(last)
-  if last and last >= fence then fence = last + 1 end
-  return fence
+  if last and last >= fence then return last + 1, true end
+  return fence, false
 end
 
 -- withdrawn tells whether the tombstones name this owner's attempt.
@@ -17,7 +17,7 @@ local function withdrawn(tombstones)
   return tombstones and string.find(tombstones, string.sub(ARGV[2], 1, 36), 1, true)
 end
 
--- install makes this owner the one that aux knows.
-local function install(fence, label)
-  redis.call('HSET', KEYS[2], 'f', int(fence), 'o', ARGV[2], 'l', label, 'e', 0)
+-- install makes an owner the one that aux knows.
+local function install(fence, owner, label, channel)
+  redis.call('HSET', KEYS[2], 'f', int(fence), 'o', owner, 'l', label, 'c', channel, 'e', 0)
 end

@@ -1,17 +1,21 @@
 -- force: take NAME from whoever holds it, for an operator.
 --
--- KEYS[1], KEYS[2]: see own.lua
+-- KEYS: see own.lua
+-- ARGV[1]  's' or empty: see acquire.lua
 --
--- Replies {status, 0, 0}
---   1  NAME was deleted, and its holder, if it is one of ours, finds out why
+-- Replies {status, 0, 0, 0}
+--   1  NAME was deleted, or given to the first in the queue; its holder, if it is one of
+--      ours, finds out why
 --  -1  NAME was free
 --
 -- NOT safe to run again: a second run takes NAME from the next holder.
 local held = redis.call('GET', KEYS[1])
-if not held then return {-1, 0, 0} end
-local owner = redis.call('HGET', KEYS[2], 'o')
+if not held then return {GONE, 0, 0, 0} end
+local aux = redis.call('HMGET', KEYS[2], 'o', 'c', 'q', 'f')
 redis.call('DEL', KEYS[1])
-if owner and (owner == held or string.sub(owner, 37) == held) then
-  redis.call('HSET', KEYS[2], 'k', owner)
+if ours(held, aux[1]) then
+  redis.call('HSET', KEYS[2], 'k', aux[1])
+  tell(aux[2], 'c ' .. KEYS[1])
 end
-return {1, 0, 0}
+if aux[3] then hand_on(aux[4], nil, ARGV[1] == 's') end
+return {OK, 0, 0, 0}

@@ -4,27 +4,42 @@
 -- KEYS[2]  aux: a hash of what Holdfast knows beyond the token
 --            f  the last fence      o  the last holder's owner string
 --            l  its label           e  number of the last request that set its TTL
+--            c  the channel on which its Locker listens; empty if it does not
+--            q  set if the queue (queue.lua) may hold somebody
 --            k  the owner whose lock was forced open
 --            x  tombstones: attempts that were withdrawn (see release.lua)
+-- KEYS[3]  the queue
 -- ARGV[1]  token
 -- ARGV[2]  owner: the attempt, followed by the token if the caller gave one. An
 --          attempt is 36 characters; a token that Holdfast made is its own attempt.
 
 local OK, GONE, TAKEN, FORCED = 1, -1, -2, -3
 
--- lost returns nil while the lease of this owner is there, else why it is not. An aux
--- that was evicted says nothing; then a token of our own making, which is unique,
--- suffices, and a given one, which another caller may use too, does not.
+-- lost returns nil while the lease of this owner is there, else why it is not; and aux's
+-- fields q and f. An aux that was evicted says nothing; then a token of our own making,
+-- which is unique, suffices, and a given one, which another caller may use too, does not.
 local function lost()
   local held = redis.call('GET', KEYS[1])
-  local aux = redis.call('HMGET', KEYS[2], 'o', 'k')
+  local aux = redis.call('HMGET', KEYS[2], 'o', 'k', 'q', 'f')
+  local why = GONE
   if held == ARGV[1] and (aux[1] == ARGV[2] or (not aux[1] and ARGV[1] == ARGV[2])) then
-    return nil
+    why = nil
+  elseif aux[2] == ARGV[2] then
+    why = FORCED
+  elseif held then
+    why = TAKEN
   end
-  if aux[2] == ARGV[2] then return FORCED end
-  if held then return TAKEN end
-  return GONE
+  return why, aux[3], aux[4]
 end
+
+-- ours tells whether what NAME holds is the token of the owner that aux knows.
+local function ours(held, owner)
+  return owner and (owner == held or string.sub(owner, 37) == held)
+end
+
+-- note is what a reply to a holder adds: 1 others wait, 2 the fence ran ahead of the
+-- server's clock.
+local function note(others, ahead) return (others and 1 or 0) + (ahead and 2 or 0) end
 
 -- int writes a whole number as Redis reads it: tostring and .. round a large one.
 local function int(n) return string.format('%.0f', n) end

@@ -1,22 +1,56 @@
--- release: give NAME back.
+-- release: give NAME back, to the first in the queue if there is one.
 --
 -- KEYS, ARGV[1], ARGV[2]: see own.lua
 -- ARGV[3]  empty, or for how long, ms, a request of this attempt that is still under way
 --          shall find a tombstone and do nothing
--- ARGV[4]  '1' to delete NAME, '' to leave only the tombstone
+-- ARGV[4]  'd' to give NAME back, or the attempt's place in the queue; without it only the
+--          tombstone is left. 's': see acquire.lua
+-- ARGV[5]  empty, or the largest fence that was used under this lease
+-- ARGV[6]… nothing, or the token, owner, TTL, label and channel of an attempt that shall
+--          stand in the queue before NAME is given on
 --
--- Replies {status, 0, 0}
---   1  done     -1, -2, -3  gone, taken by another, forced open
+-- Replies {status, ms left, fence, n}
+--   1  given back; fence is the last one's, n the place of ARGV[6]… in the queue
+--   2  given back, and granted to the attempt of ARGV[6]…, for ms, with that fence; n as
+--      in acquire.lua
+--  -1, -2, -3  gone, taken by another, forced open; ARGV[6]… was ignored
 --
--- Running it again is safe: it deletes what its owner holds and nothing else. (A second
--- run says that NAME is gone; the client knows that it asked before.) The deletion
--- comes first: a full memory does not deny it.
-local why = lost()
-if not why and ARGV[4] ~= '' then
+-- Running it again is safe: it gives back what its owner holds and nothing else. (A
+-- second run says that NAME is gone; the client knows that it asked before.) The deletion
+-- comes first: a full memory does not deny it, nor then what follows.
+local why, queue, last = lost()
+local reply = {why or OK, 0, 0, 0}
+if not string.find(ARGV[4], 'd', 1, true) then
+  why = why or OK -- only a tombstone
+elseif why then
+  if queue then leave(string.sub(ARGV[2], 1, 36)) end
+else
   redis.call('DEL', KEYS[1])
-  -- A given token can come again with another holder, redis-py say: let it find that
-  -- this owner has gone.
-  if ARGV[1] ~= ARGV[2] then redis.call('HDEL', KEYS[2], 'o') end
+  if ARGV[5] ~= '' and tonumber(ARGV[5]) > (tonumber(last) or 0) then
+    last = ARGV[5]
+    redis.call('HSET', KEYS[2], 'f', last)
+  end
+  local me, fence, claim, others
+  if ARGV[6] then
+    reply[4] = math.max(stand(queue, ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]) - 1, 1)
+    queue, me = true, string.sub(ARGV[7], 1, 36)
+  end
+  if queue then
+    fence, claim, others, last = hand_on(last, me, string.find(ARGV[4], 's', 1, true))
+  end
+  if me and not fence then
+    local ahead
+    last, ahead = next_fence(last)
+    install(last, ARGV[7], ARGV[9], ARGV[10])
+    keep(tonumber(ARGV[8]))
+    redis.call('SET', KEYS[1], ARGV[6], 'PX', ARGV[8])
+    reply = {2, tonumber(ARGV[8]), 0, note(others, ahead)}
+  elseif not fence and ARGV[1] ~= ARGV[2] then
+    -- A given token can come again with another holder, redis-py say: let it find that
+    -- this owner has gone.
+    redis.call('HDEL', KEYS[2], 'o')
+  end
+  reply[3] = tonumber(last) or 0
 end
 
 if ARGV[3] ~= '' then
@@ -40,4 +74,4 @@ if ARGV[3] ~= '' then
     redis.pcall('PEXPIRE', KEYS[2], ARGV[3])
   end
 end
-return {why or OK, 0, 0}
+return reply

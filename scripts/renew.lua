@@ -7,14 +7,15 @@
 --          been answered, else empty. It is stored, and the earlier one, should it come
 --          late, finds it and does nothing (extend.lua).
 -- ARGV[5]  '1' if aux was last kept long ago, else empty
+-- ARGV[6]  empty, or the largest fence that was used under this lease
 --
--- Replies {status, ms left (-1: no expiry), 0}
+-- Replies {status, ms left (-1: no expiry), 0, n: see note in own.lua}
 --   1  still ours     -1, -2, -3  gone, taken by another, forced open
 --
 -- Running it again, or late, is safe: it only adds time. The first write is one that a
 -- full memory does not deny; the ones after it then pass.
-local why = lost()
-if why then return {why, 0, 0} end
+local why, queue, last = lost()
+if why then return {why, 0, 0, 0} end
 
 local ttl = expire(tonumber(ARGV[3]))
 if ARGV[4] ~= '' then
@@ -22,5 +23,8 @@ if ARGV[4] ~= '' then
   local last = tonumber(redis.call('HGET', KEYS[2], 'e')) or 0
   if tonumber(ARGV[4]) > last then redis.call('HSET', KEYS[2], 'e', ARGV[4]) end
 end
+if ARGV[6] ~= '' and tonumber(ARGV[6]) > (tonumber(last) or 0) then
+  redis.call('HSET', KEYS[2], 'f', ARGV[6])
+end
 if ARGV[4] ~= '' or ARGV[5] ~= '' then keep(ttl) end
-return {OK, ttl, 0}
+return {OK, ttl, 0, note(queue)}

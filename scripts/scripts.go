@@ -10,13 +10,17 @@ import (
 	"strings"
 )
 
-// Script is a script's text and the hash that EVALSHA calls it by.
-type Script struct{ Source, Hash string }
+// Script is a script's text, the hash that EVALSHA calls it by, and how many keys it
+// takes: NAME and aux, and the queue where that is needed.
+type Script struct {
+	Source, Hash string
+	Keys         int
+}
 
-func script(parts ...string) *Script {
+func script(keys int, parts ...string) *Script {
 	source := strings.Join(parts, "\n")
 	hash := sha1.Sum([]byte(source))
-	return &Script{Source: source, Hash: hex.EncodeToString(hash[:])}
+	return &Script{Source: source, Hash: hex.EncodeToString(hash[:]), Keys: keys}
 }
 
 var (
@@ -24,6 +28,8 @@ var (
 	own string
 	//go:embed fence.lua
 	fence string
+	//go:embed queue.lua
+	queue string
 
 	//go:embed acquire.lua
 	acquire string
@@ -45,12 +51,12 @@ var (
 
 // The scripts as Redis gets them: each behind the parts that it builds on.
 var (
-	Acquire = script(own, fence, acquire)
-	Resume  = script(own, fence, resume)
-	Renew   = script(own, renew)
-	Extend  = script(own, extend)
-	Release = script(own, release)
-	Check   = script(own, check)
-	Inspect = script(inspect)
-	Force   = script(force)
+	Acquire = script(3, own, fence, queue, acquire)
+	Resume  = script(2, own, fence, queue, resume)
+	Renew   = script(2, own, renew)
+	Extend  = script(2, own, extend)
+	Release = script(3, own, fence, queue, release)
+	Check   = script(2, own, check)
+	Inspect = script(3, own, inspect)
+	Force   = script(3, own, fence, queue, force)
 )

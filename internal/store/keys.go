@@ -10,6 +10,8 @@ import (
 type Keys struct {
 	Name string // the token, as redis-py writes it
 	Aux  string // a hash: fence, attempt, label, tombstones
+	// Queue is a hash: the waiting attempts in order of arrival, and how to reach each.
+	Queue string
 }
 
 // version is the protocol's. It is part of every key but NAME, so that another
@@ -40,12 +42,12 @@ func keysOf(name string, sharded bool) (Keys, error) {
 		return Keys{}, ErrReserved
 	}
 	if tagged(name) {
-		return Keys{Name: name, Aux: prefix + version + ":t:" + name}, nil
+		return Keys{name, prefix + version + ":t:" + name, prefix + version + ":u:" + name}, nil
 	}
 	if sharded && strings.Contains(name, "}") {
 		return Keys{}, fmt.Errorf("%w: %.64q", ErrNotColocated, name)
 	}
-	return Keys{Name: name, Aux: prefix + version + ":n:{" + name + "}"}, nil
+	return Keys{name, prefix + version + ":n:{" + name + "}", prefix + version + ":q:{" + name + "}"}, nil
 }
 
 // tagged reports whether Redis Cluster sees a hash tag in the name.

@@ -10,14 +10,16 @@ type Status int64
 
 // What the scripts reply.
 const (
+	Granted    Status = 2 // released, and granted to the attempt that came along
 	Held       Status = 1
-	Busy       Status = 0
+	Busy       Status = 0  // held by another of ours
 	Gone       Status = -1 // NAME does not exist
 	Taken      Status = -2 // NAME is another's
 	Forced     Status = -3 // NAME was deleted by an operator
 	Withdrawn  Status = -4 // the attempt has a tombstone
 	Stale      Status = -5 // a later request overtook this one
 	Persistent Status = -6 // the lock has no expiry
+	Stranger   Status = -7 // held, but not through Holdfast
 )
 
 // Reply is a script's decoded reply.
@@ -25,34 +27,41 @@ type Reply struct {
 	Status Status
 	TTL    time.Duration // what is left; NoExpiry without end
 	Fence  int64
+	Place  int64 // in the queue, 1 for the first, 0 for none; of Inspect, how many wait
 	Label  string
+	// Of a lease:
+	Others bool // others wait for it
+	Ahead  bool // its fence ran ahead of the server's clock
 }
 
-// decode reads {status, ms left, fence[, label]} and refuses everything else: what a
+// decode reads {status, ms left, fence, n[, label]} and refuses everything else: what a
 // proxy, a module or a future version might say must not pass for a lease.
 func decode(v any) (Reply, error) {
 	fields, ok := v.([]any)
-	if !ok || len(fields) < 3 || len(fields) > 4 {
+	if !ok || len(fields) < 4 || len(fields) > 5 {
 		return Reply{}, malformed(v)
 	}
-	var n [3]int64
+	var n [4]int64
 	for i := range n {
 		if n[i], ok = fields[i].(int64); !ok {
 			return Reply{}, malformed(v)
 		}
 	}
-	r := Reply{Status: Status(n[0]), TTL: time.Duration(n[1]) * time.Millisecond, Fence: n[2]}
-	if r.Status < Persistent || r.Status > Held {
+	r := Reply{
+		Status: Status(n[0]), TTL: time.Duration(n[1]) * time.Millisecond, Fence: n[2],
+		Place: n[3], Others: n[3]&1 != 0, Ahead: n[3]&2 != 0,
+	}
+	if r.Status < Stranger || r.Status > Granted {
 		return Reply{}, malformed(v)
 	}
 	// A TTL below -1 is none that a script returns; one past the range of a Duration
 	// must not come out negative.
 	const most = int64(1<<63-1) / int64(time.Millisecond)
-	if n[1] < -1 || n[1] > most || n[2] < 0 {
+	if n[1] < -1 || n[1] > most || n[2] < 0 || n[3] < 0 {
 		return Reply{}, malformed(v)
 	}
-	if len(fields) == 4 {
-		if r.Label, ok = fields[3].(string); !ok {
+	if len(fields) == 5 {
+		if r.Label, ok = fields[4].(string); !ok {
 			return Reply{}, malformed(v)
 		}
 	}

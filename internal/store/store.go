@@ -17,12 +17,17 @@ type Store struct {
 	client  redis.UniversalClient
 	sharded bool // keys must share a slot
 	ring    bool
+	// flags go with every script that may grant the lock: "s" if the server that runs it
+	// knows everybody who listens to a channel. A node of a Cluster does not.
+	flags string
 }
 
 // New returns a Store. It does no I/O.
 func New(client redis.UniversalClient) *Store {
 	s := &Store{client: client}
 	switch client.(type) {
+	case *redis.Client:
+		s.flags = "s"
 	case *redis.ClusterClient:
 		s.sharded = true
 	case *redis.Ring:
@@ -39,6 +44,14 @@ func (s *Store) Keys(name string) (Keys, error) {
 	return keysOf(name, s.sharded)
 }
 
+// Channel returns the Pub/Sub channel of a Locker that goes by that id.
+func Channel(id string) string { return prefix + version + ":w:" + id }
+
+// Subscribe listens to a channel. The PubSub is the caller's to close.
+func (s *Store) Subscribe(ctx context.Context, channel string) *redis.PubSub {
+	return s.client.Subscribe(ctx, channel)
+}
+
 // ID says whose a lease is.
 type ID struct {
 	Keys  Keys
@@ -51,26 +64,42 @@ type ID struct {
 // NoExpiry as a TTL means none.
 const NoExpiry = -time.Millisecond
 
-// Acquire takes NAME if it is free: Held with a fence, Busy, or Withdrawn.
-func (s *Store) Acquire(ctx context.Context, id ID, ttl time.Duration, label string) (Reply, error) {
-	return s.own(ctx, scripts.Acquire, id, ttl.Milliseconds(), label)
+// Attempt is an ID that asks for the lock.
+type Attempt struct {
+	ID
+	TTL   time.Duration
+	Label string
+	// Channel is where the asker listens, or empty: see [Store.Subscribe].
+	Channel string
+}
+
+// Acquire takes NAME if it is free and nobody waits for it: Held with a fence, Busy or
+// Stranger, or Withdrawn. With queue, an attempt that does not get it stands in the queue
+// from then on, or is noted to wait there still; within some seconds it must ask again.
+// The lock may be granted to it at any time.
+func (s *Store) Acquire(ctx context.Context, a Attempt, queue bool) (Reply, error) {
+	flags := s.flags
+	if queue {
+		flags += "q"
+	}
+	return s.own(ctx, scripts.Acquire, a.ID, a.TTL.Milliseconds(), a.Label, a.Channel, flags)
 }
 
 // Resume takes up the lease of the ID's token: Held with a new fence, Gone, Taken, or
 // Withdrawn.
-func (s *Store) Resume(ctx context.Context, id ID, ttl time.Duration, label string) (Reply, error) {
-	return s.own(ctx, scripts.Resume, id, ttl.Milliseconds(), label)
+func (s *Store) Resume(ctx context.Context, a Attempt) (Reply, error) {
+	return s.own(ctx, scripts.Resume, a.ID, a.TTL.Milliseconds(), a.Label, a.Channel)
 }
 
 // Renew sees to it that at least ttl is left: Held with what is left, or Gone, Taken,
 // Forced. A seq other than 0 makes every Extend with a smaller one void. keep is wanted
-// once in some hours.
-func (s *Store) Renew(ctx context.Context, id ID, ttl time.Duration, seq uint64, keep bool) (Reply, error) {
+// once in some hours. A fence other than 0 is the largest that was used.
+func (s *Store) Renew(ctx context.Context, id ID, ttl time.Duration, seq uint64, keep bool, fence int64) (Reply, error) {
 	var number any = ""
 	if seq != 0 {
 		number = seq
 	}
-	return s.own(ctx, scripts.Renew, id, ttl.Milliseconds(), number, flag(keep))
+	return s.own(ctx, scripts.Renew, id, ttl.Milliseconds(), number, flag(keep), used(fence))
 }
 
 // Extend adds d to what is left, or replaces it: Held with what is left, or Gone,
@@ -84,16 +113,24 @@ func (s *Store) Extend(ctx context.Context, id ID, d time.Duration, replace bool
 	return s.own(ctx, scripts.Extend, id, d.Milliseconds(), mode, seq)
 }
 
-// Release deletes NAME if it is still this ID's: Held if it was, or Gone, Taken,
-// Forced. With a tombstone longer than 0 a request of this attempt that arrives within
-// that time does nothing.
-func (s *Store) Release(ctx context.Context, id ID, tombstone time.Duration) (Reply, error) {
-	return s.own(ctx, scripts.Release, id, lasting(tombstone), "1")
+// Release gives NAME back if it is still this ID's, to the first in the queue if there is
+// one: Held if it was, or Gone, Taken, Forced. An ID that waits leaves the queue. With a
+// tombstone longer than 0 a request of this attempt that arrives within that time does
+// nothing. A fence other than 0 is the largest that was used.
+//
+// With a heir, that attempt stands in the queue before NAME is given on; Granted, with
+// its lease, if it is its turn.
+func (s *Store) Release(ctx context.Context, id ID, tombstone time.Duration, fence int64, heir *Attempt) (Reply, error) {
+	args := []any{lasting(tombstone), s.flags + "d", used(fence)}
+	if heir != nil {
+		args = append(args, heir.Token, heir.Owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
+	}
+	return s.own(ctx, scripts.Release, id, args...)
 }
 
 // Withdraw leaves the tombstone only.
 func (s *Store) Withdraw(ctx context.Context, id ID, tombstone time.Duration) (Reply, error) {
-	return s.own(ctx, scripts.Release, id, lasting(tombstone), "")
+	return s.own(ctx, scripts.Release, id, lasting(tombstone), "", "")
 }
 
 // Check asks whether NAME is still this ID's: Held with what is left, or Gone, Taken,
@@ -102,14 +139,14 @@ func (s *Store) Check(ctx context.Context, id ID) (Reply, error) {
 	return s.own(ctx, scripts.Check, id)
 }
 
-// Inspect asks who holds NAME: Held by one of ours, Busy by a stranger, Gone if free.
+// Inspect asks who holds NAME: Held by one of ours, Stranger, Gone if free.
 func (s *Store) Inspect(ctx context.Context, keys Keys) (Reply, error) {
 	return s.run(ctx, scripts.Inspect, keys)
 }
 
-// Force deletes NAME, whoever holds it: Held if somebody did, else Gone.
+// Force takes NAME from whoever holds it: Held if somebody did, else Gone.
 func (s *Store) Force(ctx context.Context, keys Keys) (Reply, error) {
-	return s.run(ctx, scripts.Force, keys)
+	return s.run(ctx, scripts.Force, keys, s.flags)
 }
 
 func (s *Store) own(ctx context.Context, script *scripts.Script, id ID, args ...any) (Reply, error) {
@@ -119,9 +156,9 @@ func (s *Store) own(ctx context.Context, script *scripts.Script, id ID, args ...
 // run sends one script by its hash, and whole if the server does not know it: a server
 // that says so has not run it, so this is not a second run.
 func (s *Store) run(ctx context.Context, script *scripts.Script, keys Keys, args ...any) (Reply, error) {
-	v, err := s.send(ctx, "evalsha", script.Hash, keys, args)
+	v, err := s.send(ctx, "evalsha", script.Hash, script.Keys, keys, args)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		v, err = s.send(ctx, "eval", script.Source, keys, args)
+		v, err = s.send(ctx, "eval", script.Source, script.Keys, keys, args)
 	}
 	if err != nil {
 		return Reply{}, redact(err, args)
@@ -129,8 +166,11 @@ func (s *Store) run(ctx context.Context, script *scripts.Script, keys Keys, args
 	return decode(v)
 }
 
-func (s *Store) send(ctx context.Context, verb, script string, keys Keys, args []any) (any, error) {
-	line := append(make([]any, 0, 5+len(args)), verb, script, 2, keys.Name, keys.Aux)
+func (s *Store) send(ctx context.Context, verb, script string, n int, keys Keys, args []any) (any, error) {
+	line := append(make([]any, 0, 6+len(args)), verb, script, n, keys.Name, keys.Aux)
+	if n == 3 {
+		line = append(line, keys.Queue)
+	}
 	cmd := redis.NewCmd(ctx, append(line, args...)...)
 	cmd.SetFirstKeyPos(3)
 	if err := s.client.Process(ctx, once{cmd}); err != nil {
@@ -158,4 +198,11 @@ func lasting(d time.Duration) any {
 		return ""
 	}
 	return d.Milliseconds()
+}
+
+func used(fence int64) any {
+	if fence == 0 {
+		return ""
+	}
+	return fence
 }

@@ -36,7 +36,7 @@ func TestKeysDiffer(t *testing.T) {
 		if k.Name != name {
 			t.Errorf("the key of %q is %q", name, k.Name)
 		}
-		for _, key := range []string{k.Name, k.Aux} {
+		for _, key := range []string{k.Name, k.Aux, k.Queue} {
 			if other, ok := seen[key]; ok && other != name {
 				t.Errorf("%.40q and %.40q share the key %.40q", name, other, key)
 			}
@@ -74,8 +74,10 @@ func TestKeysShareASlot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b := c.ClusterKeySlot(t.Context(), k.Aux).Val(); a != b {
-			t.Errorf("%.40q: NAME is in slot %d, aux in %d", name, a, b)
+		for _, key := range []string{k.Aux, k.Queue} {
+			if b := c.ClusterKeySlot(t.Context(), key).Val(); a != b {
+				t.Errorf("%.40q: NAME is in slot %d, %.40q in %d", name, a, key, b)
+			}
 		}
 	}
 }
@@ -104,40 +106,40 @@ func TestScriptsAnswerInForm(t *testing.T) {
 			}
 			want("inspect", Gone, 0)(s.Inspect(ctx, keys))
 			want("check", Gone, 0)(s.Check(ctx, id))
-			want("resume", Gone, 0)(s.Resume(ctx, id, time.Minute, "l"))
-			first := want("acquire", Held, time.Minute)(s.Acquire(ctx, id, time.Minute, "l"))
-			again := want("acquire again", Held, time.Minute)(s.Acquire(ctx, id, time.Minute, "l"))
+			want("resume", Gone, 0)(s.Resume(ctx, Attempt{ID: id, TTL: time.Minute, Label: "l"}))
+			first := want("acquire", Held, time.Minute)(s.Acquire(ctx, Attempt{ID: id, TTL: time.Minute, Label: "l"}, false))
+			again := want("acquire again", Held, time.Minute)(s.Acquire(ctx, Attempt{ID: id, TTL: time.Minute, Label: "l"}, false))
 			if first.Fence == 0 || first.Fence != again.Fence {
 				t.Errorf("fence %d, again %d", first.Fence, again.Fence)
 			}
-			want("acquire, held", Busy, time.Minute)(s.Acquire(ctx, other, time.Minute, "l"))
+			want("acquire, held", Busy, time.Minute)(s.Acquire(ctx, Attempt{ID: other, TTL: time.Minute, Label: "l"}, false))
 			if r := want("inspect", Held, time.Minute)(s.Inspect(ctx, keys)); r.Label != "l" || r.Fence != first.Fence {
 				t.Errorf("inspect: %+v", r)
 			}
-			want("renew", Held, 2*time.Minute)(s.Renew(ctx, id, 2*time.Minute, 0, false))
-			want("renew shorter", Held, 2*time.Minute)(s.Renew(ctx, id, time.Minute, 0, true))
-			want("renew, another's", Taken, 0)(s.Renew(ctx, other, time.Minute, 0, false))
+			want("renew", Held, 2*time.Minute)(s.Renew(ctx, id, 2*time.Minute, 0, false, 0))
+			want("renew shorter", Held, 2*time.Minute)(s.Renew(ctx, id, time.Minute, 0, true, 0))
+			want("renew, another's", Taken, 0)(s.Renew(ctx, other, time.Minute, 0, false, 0))
 			want("extend", Held, 3*time.Minute)(s.Extend(ctx, id, time.Minute, false, 1))
 			want("extend again", Held, 3*time.Minute)(s.Extend(ctx, id, time.Minute, false, 1))
 			want("set", Held, time.Minute)(s.Extend(ctx, id, time.Minute, true, 2))
-			want("renew, void", Held, 2*time.Minute)(s.Renew(ctx, id, 2*time.Minute, 4, false))
+			want("renew, void", Held, 2*time.Minute)(s.Renew(ctx, id, 2*time.Minute, 4, false, 0))
 			want("set, overtaken", Stale, 2*time.Minute)(s.Extend(ctx, id, time.Second, true, 3))
-			want("renew, for ever", Held, -time.Millisecond)(s.Renew(ctx, id, NoExpiry, 0, true))
+			want("renew, for ever", Held, -time.Millisecond)(s.Renew(ctx, id, NoExpiry, 0, true, 0))
 			want("extend, for ever", Persistent, -time.Millisecond)(s.Extend(ctx, id, time.Second, true, 5))
 			next := ID{Keys: keys, Token: "t", Owner: strings.Repeat("z", 36) + "t"}
-			if r := want("resume", Held, time.Minute)(s.Resume(ctx, next, time.Minute, "m")); r.Fence <= first.Fence {
+			if r := want("resume", Held, time.Minute)(s.Resume(ctx, Attempt{ID: next, TTL: time.Minute, Label: "m"})); r.Fence <= first.Fence {
 				t.Errorf("fence %d after %d", r.Fence, first.Fence)
 			}
 			want("check, displaced", Taken, 0)(s.Check(ctx, id))
-			want("release, displaced", Taken, 0)(s.Release(ctx, id, 0))
+			want("release, displaced", Taken, 0)(s.Release(ctx, id, 0, 0, nil))
 			want("force", Held, 0)(s.Force(ctx, keys))
 			want("force, free", Gone, 0)(s.Force(ctx, keys))
 			want("check, forced", Forced, 0)(s.Check(ctx, next))
 			want("withdraw", Gone, 0)(s.Withdraw(ctx, id, time.Minute))
-			want("acquire, withdrawn", Withdrawn, 0)(s.Acquire(ctx, id, time.Minute, ""))
-			want("acquire", Held, time.Minute)(s.Acquire(ctx, other, time.Minute, ""))
-			want("release", Held, 0)(s.Release(ctx, other, time.Minute))
-			want("acquire, released", Withdrawn, 0)(s.Acquire(ctx, other, time.Minute, ""))
+			want("acquire, withdrawn", Withdrawn, 0)(s.Acquire(ctx, Attempt{ID: id, TTL: time.Minute, Label: ""}, false))
+			want("acquire", Held, time.Minute)(s.Acquire(ctx, Attempt{ID: other, TTL: time.Minute, Label: ""}, false))
+			want("release", Held, 0)(s.Release(ctx, other, time.Minute, 0, nil))
+			want("acquire, released", Withdrawn, 0)(s.Acquire(ctx, Attempt{ID: other, TTL: time.Minute, Label: ""}, false))
 		})
 	}
 }
@@ -163,7 +165,7 @@ func TestTombstonesAreForgotten(t *testing.T) {
 		t.Errorf("they expire in %v", ttl)
 	}
 	for _, i := range []int{500, 1499} {
-		if r, err := s.Acquire(ctx, id(i), time.Second, ""); err != nil || r.Status != Withdrawn {
+		if r, err := s.Acquire(ctx, Attempt{ID: id(i), TTL: time.Second, Label: ""}, false); err != nil || r.Status != Withdrawn {
 			t.Errorf("attempt %d: %+v, %v", i, r, err)
 		}
 	}
@@ -235,23 +237,23 @@ func (reply) RedisError()     {}
 // FuzzDecode: no reply, whatever a server or a proxy makes up, becomes a lease but one of
 // the form that the scripts have.
 func FuzzDecode(f *testing.F) {
-	f.Add(3, byte(0), int64(1), int64(10000), int64(1763), "")
-	f.Add(4, byte(1), int64(0), int64(-1), int64(0), "host:1")
-	f.Add(3, byte(2), int64(-7), int64(-2), int64(-1), "x")
+	f.Add(4, byte(0), int64(1), int64(10000), int64(1763), "")
+	f.Add(5, byte(1), int64(0), int64(-1), int64(0), "host:1")
+	f.Add(4, byte(2), int64(-7), int64(-2), int64(-1), "x")
 	f.Add(2, byte(3), int64(2), int64(1<<62), int64(1<<53), "")
 	f.Fuzz(func(t *testing.T, n int, kinds byte, status, ttl, fence int64, label string) {
-		if n < 0 || n > 6 {
+		if n < 0 || n > 7 {
 			return
 		}
 		var v []any
-		for i, x := range []any{status, ttl, fence, label, label, nil}[:n] {
+		for i, x := range []any{status, ttl, fence, int64(0), label, label, nil}[:n] {
 			if kinds>>i&1 == 1 {
 				x = fmt.Sprint(x)
 			}
 			v = append(v, x)
 		}
 		r, err := decode(v)
-		good := (n == 3 || n == 4) && kinds&7 == 0 && status >= -6 && status <= 1 && ttl >= -1 && ttl <= (1<<63-1)/1_000_000 && fence >= 0
+		good := (n == 4 || n == 5) && kinds&15 == 0 && status >= -7 && status <= 2 && ttl >= -1 && ttl <= (1<<63-1)/1_000_000 && fence >= 0
 		if (err == nil) != good {
 			t.Fatalf("decode(%v) = %+v, %v", v, r, err)
 		}

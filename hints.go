@@ -1,0 +1,142 @@
+package holdfast
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast/internal/store"
+)
+
+// hints is the Locker's one subscription, on which Redis's scripts tell it that a waiter
+// was granted its lock, or that others wait for one of ours. Messages get lost; so nothing
+// depends on them but how soon things happen.
+type hints struct {
+	l     *Locker
+	own   string // our channel
+	start func() // of the goroutine that listens, once
+
+	// count is odd while the subscription is known to work, and grows with every change:
+	// what was known in an earlier epoch may have missed a message.
+	count atomic.Uint64
+
+	mu   sync.Mutex
+	sub  *redis.PubSub
+	keys map[string]string // channels of keyspace notifications, and the names they are of
+}
+
+// How long the subscription may be silent before it is asked, and until it has answered;
+// and how long to wait before it is made anew.
+const (
+	silence   = 3 * time.Second
+	resubWait = 100 * time.Millisecond
+	resubMost = 5 * time.Second
+)
+
+func newHints(l *Locker) *hints {
+	h := &hints{l: l, own: store.Channel(uuid.NewString()), keys: make(map[string]string)}
+	h.start = sync.OnceFunc(func() { l.spawn(h.run) })
+	return h
+}
+
+// epoch returns the subscription's epoch.
+func (h *hints) epoch() uint64 { return h.count.Load() }
+
+// listening reports whether the subscription worked in that epoch.
+func listening(epoch uint64) bool { return epoch%2 == 1 }
+
+// channel returns where we listen, empty if we don't, and the epoch.
+func (h *hints) channel() (string, uint64) {
+	epoch := h.epoch()
+	if listening(epoch) {
+		return h.own, epoch
+	}
+	return "", epoch
+}
+
+// run listens until the Locker is closed.
+func (h *hints) run() {
+	ctx := h.l.ctx
+	for wait := resubWait; ; wait = min(2*wait, resubMost) {
+		began := h.l.clock.Now()
+		h.listen(ctx)
+		if h.l.clock.Now()-began > resubMost {
+			wait = resubWait
+		}
+		select {
+		case <-time.After(jitter(wait)):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// listen subscribes and takes messages until the connection fails or says nothing.
+func (h *hints) listen(ctx context.Context) {
+	sub := h.l.store.Subscribe(ctx, h.own)
+	stop := context.AfterFunc(ctx, func() { _ = sub.Close() }) // it ignores ctx while it reads
+	h.mu.Lock()
+	h.sub = sub
+	for channel := range h.keys {
+		_ = sub.Subscribe(ctx, channel)
+	}
+	h.mu.Unlock()
+	defer func() {
+		h.mu.Lock()
+		h.sub = nil
+		h.mu.Unlock()
+		if stop() {
+			_ = sub.Close()
+		}
+		if listening(h.epoch()) {
+			h.count.Add(1)
+			h.l.lines.poke("") // to ask as those do who don't listen
+		}
+	}()
+	asked := false
+	for ctx.Err() == nil {
+		message, err := sub.ReceiveTimeout(ctx, silence)
+		var timeout net.Error
+		switch {
+		case err == nil:
+			asked = false
+			h.take(message)
+		case store.Answered(err): // no right to watch a key, say
+		case errors.As(err, &timeout) && timeout.Timeout() && !asked:
+			if sub.Ping(ctx) != nil {
+				return
+			}
+			asked = true
+		default:
+			return
+		}
+	}
+}
+
+func (h *hints) take(message any) {
+	switch m := message.(type) {
+	case *redis.Subscription:
+		if m.Kind == "subscribe" && m.Channel == h.own {
+			// Also if go-redis has subscribed again by itself: messages were lost.
+			h.count.Add(1 + h.count.Load()%2)
+			h.l.lines.poke("")
+		}
+	case *redis.Message:
+		if m.Channel == h.own {
+			h.l.lines.message(m.Payload)
+			return
+		}
+		h.mu.Lock()
+		name, ok := h.keys[m.Channel]
+		h.mu.Unlock()
+		if ok && (m.Payload == "del" || m.Payload == "expired") {
+			h.l.lines.poke(name)
+		}
+	}
+}
