@@ -5,7 +5,7 @@
 -- Replies {status, ms left (-1: no expiry), fence, number of waiters, label}
 --  -1  free     1  held through Holdfast     -7  held by a stranger (redis-py, say)
 local held = redis.call('GET', KEYS[1])
-local waiters = redis.call('HSTRLEN', KEYS[3], 'q') / 36
+local waiters = #(redis.call('HGET', KEYS[3], 'q') or '') / 36
 if not held then return {GONE, 0, 0, waiters, ''} end
 local left = redis.call('PTTL', KEYS[1])
 local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'l')
