@@ -20,6 +20,9 @@ import (
 type trouble struct {
 	name string
 	says string // in the error of a try; empty if tries hang and don't fail
+	// lets: the last try of a wait gets the lock all the same. It gives up the place in
+	// the queue, which a full memory does not deny, nor then what the script writes next.
+	lets bool
 	on   string // "fake", "real" or, for both, empty
 	// begin brings it about for the waiters' link or for the whole server. The locks of
 	// those names are free from here on if tries would not fail else: while another holds
@@ -81,7 +84,7 @@ var troubles = []trouble{
 		end: func(*env, redistest.Link) {},
 	},
 	{
-		name: "memory full", on: "real", says: "OOM",
+		name: "memory full", on: "real", says: "OOM", lets: true,
 		begin: func(e *env, _ redistest.Link, names []string) { e.freeAnd(names, "CONFIG", "SET", "maxmemory", 1) },
 		end: func(e *env, _ redistest.Link) {
 			e.must(e.direct.ConfigSet(e.ctx(), "maxmemory", "0").Err())
@@ -119,7 +122,8 @@ func TestErrorsWaiting(t *testing.T) {
 				e.load()
 				names := []string{"deadline", "wait timeout", "patient"}
 				rivals := e.locker(holdfast.WithTTL(time.Minute))
-				waiters, link := e.linked(holdfast.WithRetryInterval(retry), holdfast.WithToken(secret))
+				// A claim as short as the TTL is: a waiter that has been told asks every third of it.
+				waiters, link := e.linked(holdfast.WithTTL(300*time.Millisecond), holdfast.WithRetryInterval(retry), holdfast.WithToken(secret))
 				type result struct {
 					s    *holdfast.Session
 					err  error
@@ -153,6 +157,8 @@ func TestErrorsWaiting(t *testing.T) {
 					t.Helper()
 					r := <-results[name]
 					switch text := fmt.Sprint(r.err); {
+					case tr.lets && want == holdfast.ErrWaitTimeout && r.err == nil:
+						e.must(r.s.Release(e.ctx()))
 					case !errors.Is(r.err, want):
 						t.Errorf("%s: the error is %v", name, r.err)
 					case tr.says != "" && !mentions(text, tr.says):
@@ -190,10 +196,11 @@ func TestErrorsWaiting(t *testing.T) {
 				if err := r.s.Release(e.ctx()); err != nil {
 					t.Error(err)
 				}
-				for _, name := range names {
-					if locked, err := rivals.Mutex(name).Locked(e.ctx()); locked || err != nil {
-						t.Errorf("%s: left locked: %t, %v", name, locked, err)
-					}
+				for _, name := range names { // what could not be taken back at once is soon
+					eventually(t, name+" is free", func() bool {
+						locked, err := rivals.Mutex(name).Locked(e.ctx())
+						return !locked && err == nil
+					})
 				}
 			}
 			if tr.on != "real" {
@@ -246,7 +253,7 @@ func TestErrorsWaitEnds(t *testing.T) {
 		} {
 			e.must(e.direct.FlushAll(e.ctx()).Err())
 			holder := e.acquire(e.locker().Mutex(denied))
-			waiters := holdfast.New(e.as("~*", "+@all"), holdfast.WithRetryInterval(retry), holdfast.WithToken(secret))
+			waiters := holdfast.New(e.as("~*", "+@all"), holdfast.WithTTL(6*retry), holdfast.WithRetryInterval(retry), holdfast.WithToken(secret))
 			t.Cleanup(func() { _ = waiters.Close() })
 			failed := make(chan error, 1)
 			go func() {

@@ -356,14 +356,14 @@ func (l *lease) end(cause error) {
 }
 
 // stop marks the lease as no longer renewed, for good, and returns how long it can be
-// trusted yet, why it was lost, if it was, and what fence Redis does not know of.
-func (l *lease) stop() (left time.Duration, lost error, fence int64) {
+// trusted yet, what fence Redis does not know of, and why it was lost, if it was.
+func (l *lease) stop() (left time.Duration, fence int64, lost error) {
 	l.look()
 	now := l.l.clock.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopped = true
-	return l.validUntil - now, l.lost, l.used()
+	return l.validUntil - now, l.used(), l.lost
 }
 
 // keepPrivate sees to it that the lease is never passed on: what s does to it, or who may

@@ -150,7 +150,8 @@ func TestRedisPyHighSleep(t *testing.T) {
 // The arguments of acquire go before those of the lock, and these before the defaults.
 func TestRedisPyAcquireArguments(t *testing.T) {
 	eachFoo(t, func(f foo) {
-		s := f.try(f.lock(holdfast.WithoutExpiry()))
+		// A stranger's, who tells nobody of its release.
+		f.must(f.direct.Set(f.ctx(), f.name, "stranger", 0).Err())
 		l := f.locker(holdfast.WithWaitTimeout(time.Hour), holdfast.WithRetryInterval(time.Hour), holdfast.WithToken("locker"))
 		mu := l.Mutex(f.name, holdfast.WithWaitTimeout(30*time.Second), holdfast.WithToken("mutex"))
 		got := <-f.acquiring(mu, holdfast.WithWaitTimeout(100*time.Millisecond))
@@ -159,7 +160,7 @@ func TestRedisPyAcquireArguments(t *testing.T) {
 
 		waiter := f.acquiring(mu, holdfast.WithRetryInterval(200*time.Millisecond), holdfast.WithToken("call"))
 		time.Sleep(100 * time.Millisecond)
-		f.release(s)
+		f.must(f.direct.Del(f.ctx(), f.name).Err())
 		if got = <-waiter; got.err != nil {
 			f.Fatal(got.err)
 		}

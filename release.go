@@ -197,7 +197,7 @@ func (s *Session) giveBack(ctx context.Context) error {
 		s.over = ErrReleased
 		return nil
 	}
-	left, lost, fence := l.stop()
+	left, fence, lost := l.stop()
 	if lost != nil && !l.open && !errors.Is(lost, ErrExpired) && !errors.Is(lost, ErrSuspended) {
 		return s.settle(ErrReleased, lost) // Redis has said so
 	}
@@ -235,7 +235,7 @@ func (s *Session) giveBack(ctx context.Context) error {
 func (s *Session) handOut(ctx context.Context) error {
 	l := s.lease
 	l.keepPrivate(s)
-	left, lost, fence := l.stop()
+	left, fence, lost := l.stop()
 	defer l.l.lines.abandon(l)
 	if lost != nil {
 		return s.settle(ErrDetached, lost)

@@ -47,6 +47,7 @@ func (before state) same(now state) error {
 	a, b := before.info, now.info
 	aged := a.TTL - b.TTL
 	a.TTL, b.TTL = 0, 0
+	a.Waiters, b.Waiters = 0, 0 // an old request to acquire stands in the queue for a while
 	if before.token == now.token && a == b && -rounding < aged && aged < now.until.Sub(before.begin)+rounding {
 		return nil
 	}

@@ -5,7 +5,8 @@
 --          (renew.lua) once the client knows that it has it.
 -- ARGV[4]  label
 -- ARGV[5]  channel, empty if the asker does not listen
--- ARGV[6]  'q' to stand in the queue; 's' if the server knows all who listen to it
+-- ARGV[6]  'q' to stand in the queue; without it, an attempt that stands there and does
+--          not get NAME leaves. 's' if the server knows all who listen to it
 --
 -- Replies {status, ms left (-1: no expiry), fence, n}
 --   1  held by this attempt; n: see note in own.lua
@@ -29,9 +30,11 @@ if withdrawn(aux[3]) then
   return {-4, 0, 0, 0}
 end
 
-local place, queues = 0, string.find(ARGV[6], 'q', 1, true)
+local me, place, queues = string.sub(ARGV[2], 1, 36), 0, string.find(ARGV[6], 'q', 1, true)
 if queues and (held or aux[4]) then
   place = stand(aux[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+elseif held and aux[4] then
+  leave(me)
 end
 if held then
   local known = ours(held, aux[2])
@@ -41,8 +44,11 @@ end
 local others = false
 if aux[4] then
   local fence, claim
-  fence, claim, others, last = hand_on(last, string.sub(ARGV[2], 1, 36), string.find(ARGV[6], 's', 1, true))
-  if fence then return {0, claim, fence, place} end
+  fence, claim, others, last = hand_on(last, me, string.find(ARGV[6], 's', 1, true))
+  if fence then
+    if not queues then leave(me) end
+    return {0, claim, fence, place}
+  end
 end
 
 local fence, ahead = next_fence(last)
