@@ -28,6 +28,7 @@ type attempt struct {
 	next    time.Duration // when to ask again
 	epoch   uint64        // of the subscription when it last asked
 	grant   *grant        // what a message said
+	others  bool          // a message said that others wait
 	poked   bool          // there is reason to ask at once
 	refused int           // tries in a row that failed
 }

@@ -74,7 +74,7 @@ func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
 		short:    !conf.noExpiry && r.TTL >= 0 && r.TTL < conf.ttl,
 		received: a.m.l.clock.Now(), origin: r.Fence, fence: r.Fence,
 		private: conf.hasToken || r.Ahead,
-		others:  r.Others, epoch: a.epoch,
+		others:  r.Others || a.others, epoch: a.epoch,
 	}
 	l.session = newSession(c, l, sent, r.Fence)
 	l.trust(sent, r.TTL)

@@ -252,6 +252,7 @@ func (ls *lines) heir(l *lease) *attempt {
 	c := ln.first
 	c.front = true // and is told when the answer is there
 	a := newAttempt(c.m, c.conf)
+	a.Channel, a.epoch = ls.l.hints.channel()
 	a.flying++
 	ln.attempt = a
 	return a
@@ -308,10 +309,17 @@ func (ls *lines) message(text string) {
 			ln.first.notify()
 		}
 	case "w": // others wait
-		if ln := ls.of[rest]; ln != nil && ln.lease != nil {
+		ln := ls.of[rest]
+		if ln == nil {
+			return
+		}
+		if ln.lease != nil {
 			ln.lease.mu.Lock()
 			ln.lease.others = true
 			ln.lease.mu.Unlock()
+		}
+		if ln.attempt != nil { // the answer that gives it the lock may still be on its way
+			ln.attempt.others = true
 		}
 	case "c": // the lock was taken away: ask
 		if ln := ls.of[rest]; ln != nil && ln.lease != nil {

@@ -38,7 +38,9 @@ elseif held and aux[4] then
 end
 if held then
   local known = ours(held, aux[2])
-  if queues and known and not aux[4] then tell(aux[5], 'w ' .. KEYS[1]) end
+  -- The holder hears of the first to wait, and again whenever that one asks: the message may
+  -- have been lost.
+  if known and place == 1 then tell(aux[5], 'w ' .. KEYS[1]) end
   return {known and 0 or -7, redis.call('PTTL', KEYS[1]), last, place}
 end
 local others = false
