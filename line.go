@@ -194,6 +194,8 @@ func (ls *lines) leave(c *call) (*Session, *attempt) {
 		}
 		if next := ln.first; next != nil && a.conf.alike(next.conf) {
 			next.front = true
+			// It may stand in no queue: this call's last try gave up the place.
+			a.poked = a.poked || !a.waits || a.open
 			next.notify()
 			return nil, nil
 		}

@@ -108,7 +108,7 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 			}
 		}
 		try, done := w.bound(c.ctx)
-		s, _, err = c.try(try, a, !w.last)
+		s, _, err = c.try(try, a, !w.last || ls.followed(c))
 		done()
 		if s, err = ls.tried(c, a, s, err); s != nil {
 			return s, nil
@@ -184,6 +184,14 @@ func (ls *lines) tried(c *call, a *attempt, s *Session, err error) (*Session, er
 		ln.answered = true
 	}
 	return nil, err
+}
+
+// followed reports whether the next in line can use the front's attempt, which then keeps
+// its place in the queue when the front leaves.
+func (ls *lines) followed(c *call) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	return c.line.attempt != nil && c.next != nil && c.line.attempt.conf.alike(c.next.conf)
 }
 
 // told reports whether Redis has answered to the line.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,12 +24,25 @@ import (
 
 // Waiters whose messages, requests or patience fail them.
 
-// How often the races are run, and how many waits and names are left behind. More find
-// more; these take some seconds.
-const (
-	races     = 10_000
-	leftovers = 10_000
+// How often the races are run, and how many waits and names are left behind, a tenth of
+// it under the race detector. More find more; these take some seconds each.
+var (
+	races     = 10_000 / slowness()
+	leftovers = 10_000 / slowness()
+	leavers   = 20 // processes
 )
+
+// slowness is about what the race detector costs.
+func slowness() int {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "-race" && s.Value == "true" {
+				return 10
+			}
+		}
+	}
+	return 1
+}
 
 // The first waiter asks every third of the claim, and those behind it every two thirds:
 // what nobody is told of is found after the claim and such a pause at the latest.
@@ -413,6 +427,55 @@ func TestWaitingTimedOut(t *testing.T) {
 	})
 }
 
+// TestWaitingTimedOutHeir: a waiter that runs out of time does not take along the place of
+// the goroutines that wait with it: the next of them has the lock as soon as it is free,
+// before the processes that came later.
+func TestWaitingTimedOutHeir(t *testing.T) {
+	for _, way := range []string{"timed out", "cancelled"} {
+		t.Run(way, func(t *testing.T) {
+			onFake(t, func(t *testing.T, e *env) {
+				holder := e.acquire(e.locker().Mutex("heir"))
+				mu, later := e.locker().Mutex("heir"), e.locker().Mutex("heir")
+				ctx, cancel := context.WithCancel(e.ctx())
+				opts := []holdfast.Option{holdfast.WithWaitTimeout(100 * time.Millisecond)}
+				if way == "cancelled" {
+					opts = nil
+					time.AfterFunc(100*time.Millisecond, cancel)
+				}
+				failed := make(chan error, 1)
+				go func() { failed <- second(mu.Acquire(ctx, opts...)) }()
+				order := make(chan string, 2)
+				var ts turns
+				for _, w := range []struct {
+					name string
+					mu   *holdfast.Mutex
+				}{{"heir", mu}, {"later", later}} {
+					time.Sleep(10 * time.Millisecond)
+					go func() {
+						if err := ts.hold(e.ctx(), w.mu, 0); err != nil {
+							t.Error(err)
+						}
+						order <- w.name
+					}()
+				}
+				if err := <-failed; err == nil {
+					t.Error("it did not fail")
+				}
+				time.Sleep(10 * time.Millisecond)
+				ts.freed()
+				e.must(holder.Release(e.ctx()))
+				if first, next := <-order, <-order; first != "heir" {
+					t.Errorf("%s had the lock before %s", first, next)
+				}
+				if ts.idle > 0 {
+					t.Errorf("the lock lay idle for %v", ts.idle)
+				}
+				cancel()
+			})
+		})
+	}
+}
+
 // TestWaitingLateGrant: a grant whose message arrives when the claim is nearly over, or
 // over, never becomes a session that trusts a key which is not there for as long.
 func TestWaitingLateGrant(t *testing.T) {
@@ -420,14 +483,22 @@ func TestWaitingLateGrant(t *testing.T) {
 		t.Run(ttl.String(), func(t *testing.T) {
 			t.Parallel()
 			onFake(t, func(t *testing.T, e *env) {
-				l := e.lateness(uint64(seed), ttl)
+				e.load()
+				l := &lateness{
+					chaos: &chaos{e: e, ttl: ttl, rng: rand.New(rand.NewPCG(uint64(seed), 3))},
+					claim: min(ttl, claimOf10s),
+				}
 				var runs []func() error
-				for range 4 {
-					mu := l.locker().Mutex("late")
-					runs = append(runs, func() error { return l.work(mu) }, func() error { return l.work(mu) })
+				for range 5 {
+					w := &lateWorker{lateness: l}
+					w.mu = w.locker().Mutex("late")
+					runs = append(runs, w.work)
 				}
 				atOnce(t, runs)
-				t.Logf("%d acquisitions, %d soon after a message, idle for %v at most", l.n, l.heard.Load(), l.idle)
+				t.Logf("%d holds, %d by messages", l.n, l.byMessage.Load())
+				if l.byMessage.Load() < int64(l.n/50) {
+					t.Error("hardly any message led to a session")
+				}
 			})
 		})
 	}
@@ -437,76 +508,81 @@ func TestWaitingLateGrant(t *testing.T) {
 type lateness struct {
 	*chaos
 	turns
-	claim time.Duration
-	heard atomic.Int64
-	told  sync.Map // mutexes' last message
+	claim     time.Duration
+	byMessage atomic.Int64
 }
 
-func (e *env) lateness(seed uint64, ttl time.Duration) *lateness {
-	e.load()
-	return &lateness{
-		chaos: &chaos{e: e, ttl: ttl, rng: rand.New(rand.NewPCG(seed, 3))},
-		claim: min(ttl, claimOf10s),
-	}
+// lateWorker is a process at such a network.
+type lateWorker struct {
+	*lateness
+	mu      *holdfast.Mutex
+	message atomic.Int64 // when the last one came
 }
 
-func (l *lateness) locker() *holdfast.Locker {
+func (w *lateWorker) locker() *holdfast.Locker {
 	p, ears := &tap{}, &radio{}
 	p.setDeliver(func(_ call, send func() error) error {
-		there, back := l.upTo(latency), l.upTo(latency)
-		switch l.below(6) {
+		there, back := w.upTo(latency), w.upTo(latency)
+		switch w.below(6) {
 		case 0:
-			there = l.upTo(l.claim * 3 / 2)
+			there = w.upTo(w.claim * 3 / 2)
 		case 1:
-			back = l.upTo(l.claim * 3 / 2)
+			back = w.upTo(w.claim * 3 / 2)
 		}
 		time.Sleep(there)
 		defer time.Sleep(back)
 		return send()
 	})
 	ears.set(late(func() time.Duration {
-		if l.below(2) == 0 {
-			return l.claim*3/4 + l.upTo(l.claim/2) // around the claim
+		lag := w.upTo(w.claim)
+		if w.below(2) == 0 {
+			lag = w.claim*3/4 + w.upTo(w.claim/2) // around the claim's end
 		}
-		return l.upTo(l.claim)
+		w.message.Store(time.Now().Add(lag).UnixNano())
+		return lag
 	}))
-	locks, _ := l.e.tuned(ears, p, holdfast.WithTTL(l.ttl))
+	locks, _ := w.e.tuned(ears, p, holdfast.WithTTL(w.ttl))
 	return locks
 }
 
-// work acquires the lock until it was acquired often enough in all.
-func (l *lateness) work(mu *holdfast.Mutex) error {
-	for {
-		l.turns.mu.Lock()
-		n := l.n
-		l.turns.mu.Unlock()
+// work holds the lock again and again, until all have held it often enough.
+func (w *lateWorker) work() error {
+	for range races {
+		w.turns.mu.Lock()
+		n := w.n
+		w.turns.mu.Unlock()
 		if n >= races/4 {
 			return nil
 		}
-		ctx, cancel := context.WithCancel(l.e.ctx0())
-		s, err := mu.Acquire(ctx)
-		if err != nil {
-			cancel()
-			return err
-		}
-		err = errors.Join(lease{mu.Name(), s}.sound(l.e), l.take(s))
-		time.Sleep(l.upTo(l.claim / 20))
-		err = errors.Join(err, lease{mu.Name(), s}.sound(l.e))
-		l.freed()
-		if l.below(50) == 0 {
-			cancel() // the holder dies: the lock expires
-		} else {
-			_ = s.Release(ctx) // it may have been lost meanwhile
-			cancel()
-		}
-		if err != nil {
+		if err := w.hold(); err != nil {
 			return err
 		}
 	}
+	return errors.New("too many first tries failed")
 }
 
-// ctx0 is a context without an end.
-func (e *env) ctx0() context.Context { return context.Background() }
+// hold holds it once. Some holders die: their lock expires.
+func (w *lateWorker) hold() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s, err := w.mu.Acquire(ctx)
+	if err != nil {
+		return nil // the answer to the first try came too late for what it granted
+	}
+	if time.Now().UnixNano() == w.message.Load() {
+		w.byMessage.Add(1)
+	}
+	l := lease{w.mu.Name(), s}
+	err = errors.Join(l.sound(w.e), w.take(s))
+	for range 3 {
+		time.Sleep(w.upTo(w.claim / 20))
+		err = errors.Join(err, l.sound(w.e))
+	}
+	if w.below(50) > 0 {
+		_ = s.Release(ctx) // it may be lost by now
+	}
+	return err
+}
 
 // disturbance is what happens to a Redis at which many wait.
 type disturbance struct {
@@ -594,20 +670,19 @@ func (e *env) waiting(name string) int {
 // neither a goroutine nor, once the fence has expired, a key.
 func TestWaitingLeftBehind(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
-		const processes = 20
 		e.load()
-		holder := e.acquire(e.crowded().Mutex("held"))
-		var lockers []*holdfast.Locker
-		for range processes {
+		lockers := []*holdfast.Locker{e.crowded()}
+		holder := e.acquire(lockers[0].Mutex("held"))
+		for range leavers {
 			l := e.crowded()
-			e.must(use1(l.Mutex("warm-up"), e))
+			e.must(once(l.Mutex("warm-up")))
 			lockers = append(lockers, l)
 		}
 		synctest.Wait()
 		before := runtime.NumGoroutine()
 		var runs []func() error
-		for i, l := range lockers {
-			runs = append(runs, func() error { return leave(l, e, i) })
+		for i, l := range lockers[1:] {
+			runs = append(runs, func() error { return leave(l, i) })
 		}
 		atOnce(t, runs)
 		if n := e.waiting("held"); n != 0 {
@@ -619,7 +694,7 @@ func TestWaitingLeftBehind(t *testing.T) {
 		e.must(holder.Release(e.ctx()))
 		time.Sleep(15 * time.Second)
 		// Connections of the most that were under way at once may stay open in the pools.
-		if n := runtime.NumGoroutine(); n > before+5*processes {
+		if n := runtime.NumGoroutine(); n > before+5*leavers {
 			t.Errorf("there were %d goroutines, and are %d", before, n)
 		}
 		for _, key := range e.fake.M.Keys() {
@@ -630,6 +705,7 @@ func TestWaitingLeftBehind(t *testing.T) {
 		for _, l := range lockers {
 			_ = l.Close()
 		}
+		synctest.Wait() // the last of them are about to return
 		if stacks := running(); stacks != "" {
 			t.Errorf("Close left goroutines:\n%s", stacks)
 		}
@@ -641,24 +717,23 @@ func TestWaitingLeftBehind(t *testing.T) {
 }
 
 // leave waits in vain and uses new names, many times.
-func leave(l *holdfast.Locker, e *env, process int) error {
-	const each = leftovers / 20
-	for i := range each {
+func leave(l *holdfast.Locker, process int) error {
+	for i := range leftovers / leavers {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%5+1)*time.Millisecond)
 		s, err := l.Mutex("held").Acquire(ctx)
 		cancel()
 		if s != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("Acquire returned %v, %w", s, err)
 		}
-		if err := use1(l.Mutex(fmt.Sprint("once", process, "-", i)), e); err != nil {
+		if err := once(l.Mutex(fmt.Sprint("once", process, "-", i))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// use1 acquires and releases.
-func use1(mu *holdfast.Mutex, e *env) error {
+// once acquires and releases.
+func once(mu *holdfast.Mutex) error {
 	s, err := mu.Acquire(context.Background())
 	if err != nil {
 		return err

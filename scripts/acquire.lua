@@ -18,33 +18,34 @@
 -- Running it again is safe: an attempt that holds NAME is told so, and what is left of
 -- its TTL; one that waits keeps its place. aux is written first and NAME last: after an
 -- error NAME was not written.
-local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'x', 'q', 'c')
+local aux = redis.call('HMGET', KEYS[2], 'f', 'x', 'q')
 local held = redis.call('GET', KEYS[1])
-local last = tonumber(aux[1]) or 0
-if held and held == ARGV[1] and aux[2] == ARGV[2] then
+local last, queue = tonumber(aux[1]) or 0, aux[3]
+local holder = held and redis.call('HMGET', KEYS[2], 'o', 'c')
+if held == ARGV[1] and holder[1] == ARGV[2] then
   -- Whether the fence ran ahead of the clock is not known here: say yes, to be safe.
-  return {OK, redis.call('PTTL', KEYS[1]), last, note(aux[4], true)}
+  return {OK, redis.call('PTTL', KEYS[1]), last, note(queue, true)}
 end
-if withdrawn(aux[3]) then
+if withdrawn(aux[2]) then
   if held then return {0, redis.call('PTTL', KEYS[1]), last, 0} end
   return {-4, 0, 0, 0}
 end
 
 local me, place, queues = string.sub(ARGV[2], 1, 36), 0, string.find(ARGV[6], 'q', 1, true)
-if queues and (held or aux[4]) then
-  place = stand(aux[4], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
-elseif held and aux[4] then
+if queues and (held or queue) then
+  place = stand(queue, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+elseif held and queue then
   leave(me)
 end
 if held then
-  local known = ours(held, aux[2])
+  local known = ours(held, holder[1])
   -- The holder hears of the first to wait, and again whenever that one asks: the message may
   -- have been lost.
-  if known and place == 1 then tell(aux[5], 'w ' .. KEYS[1]) end
+  if known and place == 1 then tell(holder[2], 'w ' .. KEYS[1]) end
   return {known and 0 or -7, redis.call('PTTL', KEYS[1]), last, place}
 end
 local others = false
-if aux[4] then
+if queue then
   local fence, claim
   fence, claim, others, last = hand_on(last, me, string.find(ARGV[6], 's', 1, true))
   if fence then

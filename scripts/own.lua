@@ -16,20 +16,25 @@
 local OK, GONE, TAKEN, FORCED = 1, -1, -2, -3
 
 -- lost returns nil while the lease of this owner is there, else why it is not; and aux's
--- fields q and f. An aux that was evicted says nothing; then a token of our own making,
--- which is unique, suffices, and a given one, which another caller may use too, does not.
+-- field q. An aux that was evicted says nothing; then a token of our own making, which is
+-- unique, suffices, and a given one, which another caller may use too, does not.
 local function lost()
   local held = redis.call('GET', KEYS[1])
-  local aux = redis.call('HMGET', KEYS[2], 'o', 'k', 'q', 'f')
-  local why = GONE
+  local aux = redis.call('HMGET', KEYS[2], 'o', 'q')
   if held == ARGV[1] and (aux[1] == ARGV[2] or (not aux[1] and ARGV[1] == ARGV[2])) then
-    why = nil
-  elseif aux[2] == ARGV[2] then
-    why = FORCED
-  elseif held then
-    why = TAKEN
+    return nil, aux[2]
   end
-  return why, aux[3], aux[4]
+  local why = held and TAKEN or GONE
+  if redis.call('HGET', KEYS[2], 'k') == ARGV[2] then why = FORCED end
+  return why, aux[2]
+end
+
+-- highest sees to it that aux knows the largest fence that was used under this lease, if
+-- the owner says that it was not the grant's.
+local function highest(used)
+  if used ~= '' and tonumber(used) > (tonumber(redis.call('HGET', KEYS[2], 'f')) or 0) then
+    redis.call('HSET', KEYS[2], 'f', used)
+  end
 end
 
 -- ours tells whether what NAME holds is the token of the owner that aux knows.

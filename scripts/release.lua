@@ -18,7 +18,7 @@
 -- Running it again is safe: it gives back what its owner holds and nothing else. (A
 -- second run says that NAME is gone; the client knows that it asked before.) The deletion
 -- comes first: a full memory does not deny it, nor then what follows.
-local why, queue, last = lost()
+local why, queue = lost()
 local reply = {why or OK, 0, 0, 0}
 if not string.find(ARGV[4], 'd', 1, true) then
   why = why or OK -- only a tombstone
@@ -26,17 +26,14 @@ elseif why then
   if queue then leave(string.sub(ARGV[2], 1, 36)) end
 else
   redis.call('DEL', KEYS[1])
-  if ARGV[5] ~= '' and tonumber(ARGV[5]) > (tonumber(last) or 0) then
-    last = ARGV[5]
-    redis.call('HSET', KEYS[2], 'f', last)
-  end
-  local me, fence, claim, others
+  highest(ARGV[5])
+  local me, last, fence, claim, others
   if ARGV[6] then
     reply[4] = math.max(stand(queue, ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]) - 1, 1)
     queue, me = true, string.sub(ARGV[7], 1, 36)
   end
   if queue then
-    fence, claim, others, last = hand_on(last, me, string.find(ARGV[4], 's', 1, true))
+    fence, claim, others, last = hand_on(redis.call('HGET', KEYS[2], 'f'), me, string.find(ARGV[4], 's', 1, true))
   end
   if me and not fence then
     local ahead

@@ -14,7 +14,7 @@
 --
 -- Running it again, or late, is safe: it only adds time. The first write is one that a
 -- full memory does not deny; the ones after it then pass.
-local why, queue, last = lost()
+local why, queue = lost()
 if why then return {why, 0, 0, 0} end
 
 local ttl = expire(tonumber(ARGV[3]))
@@ -23,8 +23,6 @@ if ARGV[4] ~= '' then
   local last = tonumber(redis.call('HGET', KEYS[2], 'e')) or 0
   if tonumber(ARGV[4]) > last then redis.call('HSET', KEYS[2], 'e', ARGV[4]) end
 end
-if ARGV[6] ~= '' and tonumber(ARGV[6]) > (tonumber(last) or 0) then
-  redis.call('HSET', KEYS[2], 'f', ARGV[6])
-end
+highest(ARGV[6])
 if ARGV[4] ~= '' or ARGV[5] ~= '' then keep(ttl) end
 return {OK, ttl, 0, note(queue)}
