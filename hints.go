@@ -28,7 +28,7 @@ type hints struct {
 
 	mu   sync.Mutex
 	sub  *redis.PubSub
-	keys map[string]string // channels of keyspace notifications, and the names they are of
+	keys map[string]*watched // by the channel of their keyspace notifications
 }
 
 // How long the subscription may be silent before it is asked, and until it has answered;
@@ -40,7 +40,7 @@ const (
 )
 
 func newHints(l *Locker) *hints {
-	h := &hints{l: l, own: store.Channel(uuid.NewString()), keys: make(map[string]string)}
+	h := &hints{l: l, own: store.Channel(uuid.NewString()), keys: make(map[string]*watched)}
 	h.start = sync.OnceFunc(func() { l.spawn(h.run) })
 	return h
 }
@@ -79,14 +79,9 @@ func (h *hints) run() {
 
 // listen subscribes and takes messages until the connection fails or says nothing.
 func (h *hints) listen(ctx context.Context) {
-	sub := h.l.store.Subscribe(ctx, h.own)
-	stop := context.AfterFunc(ctx, func() { _ = sub.Close() }) // it ignores ctx while it reads
-	h.mu.Lock()
-	h.sub = sub
-	for channel := range h.keys {
-		_ = sub.Subscribe(ctx, channel)
-	}
-	h.mu.Unlock()
+	sub := h.subscribe(ctx)
+	// It ignores ctx while it reads. Not before it has connected, for which it holds a lock.
+	stop := context.AfterFunc(ctx, func() { _ = sub.Close() })
 	defer func() {
 		h.mu.Lock()
 		h.sub = nil
@@ -101,7 +96,7 @@ func (h *hints) listen(ctx context.Context) {
 	}()
 	asked := false
 	for ctx.Err() == nil {
-		message, err := sub.ReceiveTimeout(ctx, silence)
+		message, err := sub.ReceiveTimeout(noReconnect, silence)
 		var timeout net.Error
 		switch {
 		case err == nil:
@@ -109,7 +104,7 @@ func (h *hints) listen(ctx context.Context) {
 			h.take(message)
 		case store.Answered(err): // no right to watch a key, say
 		case errors.As(err, &timeout) && timeout.Timeout() && !asked:
-			if sub.Ping(ctx) != nil {
+			if sub.Ping(noReconnect) != nil {
 				return
 			}
 			asked = true
@@ -119,11 +114,73 @@ func (h *hints) listen(ctx context.Context) {
 	}
 }
 
+// noReconnect is a done context: go-redis does not look at it while there is a
+// connection, and does not make another behind our back when that has failed.
+var noReconnect = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// subscribe connects and asks for our own channel, and for those of the keys.
+func (h *hints) subscribe(ctx context.Context) *redis.PubSub {
+	sub := h.l.store.Subscribe(ctx, h.own)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sub = sub
+	for channel := range h.keys {
+		_ = sub.Subscribe(noReconnect, channel)
+	}
+	return sub
+}
+
+// watched is a key that a stranger holds, and how many calls wait for it.
+type watched struct {
+	name  string
+	calls int
+}
+
+// watch listens to what happens to a key: a stranger tells nobody of its release, but a
+// server that sends keyspace notifications does.
+func (h *hints) watch(name string) {
+	channel := h.l.store.KeyChannel(name)
+	if channel == "" {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w := h.keys[channel]
+	if w == nil {
+		w = &watched{name: name}
+		h.keys[channel] = w
+		if h.sub != nil {
+			_ = h.sub.Subscribe(noReconnect, channel)
+		}
+	}
+	w.calls++
+}
+
+// unwatch ends a watch.
+func (h *hints) unwatch(name string) {
+	channel := h.l.store.KeyChannel(name)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w := h.keys[channel]
+	if w == nil {
+		return
+	}
+	if w.calls--; w.calls == 0 {
+		delete(h.keys, channel)
+		if h.sub != nil {
+			_ = h.sub.Unsubscribe(noReconnect, channel)
+		}
+	}
+}
+
 func (h *hints) take(message any) {
 	switch m := message.(type) {
 	case *redis.Subscription:
 		if m.Kind == "subscribe" && m.Channel == h.own {
-			// Also if go-redis has subscribed again by itself: messages were lost.
 			h.count.Add(1 + h.count.Load()%2)
 			h.l.lines.poke("")
 		}
@@ -133,10 +190,10 @@ func (h *hints) take(message any) {
 			return
 		}
 		h.mu.Lock()
-		name, ok := h.keys[m.Channel]
+		w := h.keys[m.Channel]
 		h.mu.Unlock()
-		if ok && (m.Payload == "del" || m.Payload == "expired") {
-			h.l.lines.poke(name)
+		if w != nil && (m.Payload == "del" || m.Payload == "expired" || m.Payload == "evicted") {
+			h.l.lines.poke(w.name)
 		}
 	}
 }

@@ -219,7 +219,8 @@ func (l *lease) renew(now time.Duration) {
 	if r.open {
 		void = seq
 	}
-	l.renewAt = now + jitter(l.conf.retryRenewal())
+	// What is left of a claim, or of a TTL that was set short, leaves less time for tries.
+	l.renewAt = now + jitter(min(l.conf.retryRenewal(), max((l.validUntil-now)/4, minGap)))
 	keep := now >= l.keepAt
 	if keep {
 		l.keepAt = now + keepEvery

@@ -37,6 +37,7 @@ type call struct {
 	line       *line
 	prev, next *call
 	front      bool
+	watching   bool          // the key: see hints.watch
 	given      *Session      // which it now holds
 	failed     error         // what Redis said to the front, and would say to this one
 	wake       chan struct{} // capacity 1: something of the above, or of the attempt, changed

@@ -273,6 +273,10 @@ func TestUnknownWhileWaiting(t *testing.T) {
 		if res.s.Fence() <= holder.Fence() {
 			return fmt.Errorf("the fence went from %d to %d", holder.Fence(), res.s.Fence())
 		}
+		const claim = 3 * time.Second
+		if r.wait >= claim && errors.Is(res.s.Err(), holdfast.ErrExpired) {
+			return nil // the network was away for as long as what a waiter is granted lasts
+		}
 		if err := r.stays(res.s.Token()); err != nil {
 			return err
 		}

@@ -72,6 +72,9 @@ func (c *call) wait(camp campaign) (*Session, error) {
 	w := newWaiter(c.m.l.clock, c.conf)
 	ls.join(c)
 	s, err := c.stand(w, camp)
+	if c.watching {
+		c.m.l.hints.unwatch(c.m.name)
+	}
 	if err == nil {
 		return s, nil
 	}
@@ -108,7 +111,7 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 			}
 		}
 		try, done := w.bound(c.ctx)
-		s, _, err = c.try(try, a, !w.last || ls.followed(c))
+		s, r, err := c.try(try, a, !w.last || ls.followed(c))
 		done()
 		if s, err = ls.tried(c, a, s, err); s != nil {
 			return s, nil
@@ -116,6 +119,10 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 		switch {
 		case err == nil:
 			told, last = true, nil
+			if r.Status == store.Stranger && !c.watching {
+				c.watching = true
+				c.m.l.hints.watch(c.m.name)
+			}
 		case c.ctx.Err() != nil, errors.Is(err, ErrWaitTimeout):
 			return nil, join(err, last)
 		case !store.Transient(err) || !told && !ls.told(c):

@@ -4,6 +4,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -20,14 +21,18 @@ type Store struct {
 	// flags go with every script that may grant the lock: "s" if the server that runs it
 	// knows everybody who listens to a channel. A node of a Cluster does not.
 	flags string
+	// keyspace is the prefix of the channels of keyspace notifications, which in a Cluster
+	// are each node's own: empty there.
+	keyspace string
 }
 
 // New returns a Store. It does no I/O.
 func New(client redis.UniversalClient) *Store {
 	s := &Store{client: client}
-	switch client.(type) {
+	switch c := client.(type) {
 	case *redis.Client:
 		s.flags = "s"
+		s.keyspace = fmt.Sprintf("__keyspace@%d__:", c.Options().DB)
 	case *redis.ClusterClient:
 		s.sharded = true
 	case *redis.Ring:
@@ -50,6 +55,15 @@ func Channel(id string) string { return prefix + version + ":w:" + id }
 // Subscribe listens to a channel. The PubSub is the caller's to close.
 func (s *Store) Subscribe(ctx context.Context, channel string) *redis.PubSub {
 	return s.client.Subscribe(ctx, channel)
+}
+
+// KeyChannel returns where the server tells, if it is configured to, what happens to a
+// name's key; empty if it can't be listened to.
+func (s *Store) KeyChannel(name string) string {
+	if s.keyspace == "" {
+		return ""
+	}
+	return s.keyspace + name
 }
 
 // ID says whose a lease is.
