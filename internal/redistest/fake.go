@@ -97,6 +97,10 @@ func (l *FakeLink) Client(opts ...func(*redis.Options)) *redis.Client {
 	o := &redis.Options{
 		Addr:   "127.0.0.1:6379", // never dialed, but an IP needs no look-up
 		Dialer: l.Dial,
+		// A connection for every request of a test that does many things at once. Waiting
+		// for one would not only delay them: go-redis keeps the timers of such waits for
+		// the next that waits, and one that was made in a synctest bubble is fatal in another.
+		PoolSize: 1000,
 		// Else go-redis would do a DNS look-up, which leaves the bubble.
 		MaintNotificationsConfig: &maintnotifications.Config{
 			Mode: maintnotifications.ModeDisabled,
