@@ -55,6 +55,9 @@
 //     runs twice or late does no harm.
 //   - fence: the fencing token described above.
 //   - TTL, lease: the key's time to live, and the right to the lock that lasts until then.
+//   - waiter, grant, claim: who stands in the queue, what a release gives to the first, and
+//     the short lease that it gives.
+//   - hand-off, pass: between processes, at a release; between goroutines of one.
 //   - renew: what the watchdog does, at TTL/2 by default, to keep the lease.
 //   - extend, reacquire: what the caller asks for, as in redis-py.
 //
@@ -79,7 +82,7 @@
 // the lock. RTT is the round trip to Redis, L the time that a lease can be trusted after
 // the last confirmed renewal was sent: TTL less the margin.
 //
-//	event                       the holder                      a waiter
+//	event                       the holder                      the first waiter
 //	-----                       ----------                      --------
 //	holder's process dies       -                               after the TTL at most
 //	holder is cut off           ErrExpired, within L            after the TTL, not before
@@ -90,14 +93,21 @@
 //	process is stopped          ErrExpired, at the first look   after the TTL
 //	machine is suspended        ErrSuspended, at the first      after the TTL
 //	                            look or within 1 s
-//	key deleted, FLUSHALL,      ErrGone, at the next renewal    at its next try: a fence
-//	eviction, restart without                                   larger than the holder's
+//	key deleted, FLUSHALL,      ErrGone, at the next renewal    at its next try, within 1 s: a
+//	eviction, restart without                                   fence larger than the holder's
 //	persistence, lost write
 //	key overwritten, resumed    ErrTaken, at the next renewal   -
 //	elsewhere
-//	ForceRelease                ErrForceReleased, at the next   at its next try
+//	ForceRelease                ErrForceReleased, as soon as    at once
+//	                            it is told, or at the next
 //	                            renewal
-//	Release                     ErrReleased                     at its next try
+//	Release                     ErrReleased                     one round trip after the call
+//	message lost, subscription  -                               within 1 s of the release
+//	cut or denied
+//	first waiter's process      -                               the next one: at once if the
+//	dies                                                        server says that nobody
+//	                                                            listens, else after the claim
+//	                                                            and 2 s at most
 //	parent context ends         the parent's cause; the lock    after Release, or the TTL
 //	                            is kept until Release, and not
 //	                            renewed
@@ -110,20 +120,54 @@
 //	failover, slot migration    nothing, if it takes less than  goes on waiting
 //	                            the lease has left
 //
-// A waiter's next try comes after the retry interval (100 ms by default, varied by a
-// quarter), or when the holder's TTL runs out, if that is earlier.
+// # Waiting
+//
+// Waiters stand in a queue in Redis, in the order in which they first asked; nobody, not
+// even TryAcquire, gets the lock before them. The script that releases the lock grants it
+// to the first of them for a claim of 3 s (or the TTL, if that is shorter) and tells it by
+// Pub/Sub; the waiter then renews to its full TTL. So a hand-off takes one round trip, from
+// the call of Release to the return of the next Acquire.
+//
+// Nothing depends on the message. The first in the queue asks every third of the claim, 1 s,
+// the others every two thirds, and all when the holder's TTL runs out: whoever was granted
+// the lock and was not told finds it before the claim ends. A waiter that has not asked for
+// 10 s is passed over. As long as a waiter can't be told, because its subscription does not
+// work or because the holder is a stranger to Holdfast, it asks every retry interval
+// (100 ms by default, varied by a quarter). If the server sends keyspace notifications
+// (notify-keyspace-events Kg$x, not on a Cluster), a stranger's release is seen at once.
+//
+// The goroutines of a Locker that wait for one lock are one waiter in Redis. Among them it
+// is first come, first served too, and a released lock passes from one to the next without
+// a request, each session with its own context and a larger fence. While another process
+// waits, the process gives the lock up after 8 passes, or twice the number of its own
+// waiters, or 10 ms, and takes its place at the end of the queue. A lease is not passed on,
+// but given back, if its session was asked for its [Session.Token], was given one, was
+// extended or detached, or if the next call's options differ in TTL, expiry, renewal or
+// label. Passed sessions share the token; the fence tells them apart.
+//
+// Redis-py's workers don't stand in the queue: they poll, and take the lock if they find it
+// free. While one of ours waits, a lock that one of ours releases is never free, so they get
+// it only when no Go worker waits; a lock that redis-py releases goes to whoever asks first,
+// with its sleep of 100 ms against our retry interval of 100 ms.
 //
 // # Redis
 //
 // Holdfast needs Redis 6 or later, or what speaks its protocol and its Lua: a single
-// server, Sentinel, or Cluster. The keys of a lock are its name, and a hash next to it that
-// lives a day longer:
+// server, Sentinel, or Cluster. The keys of a lock are its name, a hash next to it that
+// lives a day longer, and while somebody waits a second one that lives 10 s:
 //
 //	NAME                      the token, with a TTL in milliseconds
-//	holdfast:1:n:{NAME}       fence, attempt, label; or
+//	holdfast:1:n:{NAME}       fence, attempt, label, channel; or
 //	holdfast:1:t:NAME         if NAME has a {hash tag} of its own
+//	holdfast:1:q:{NAME}       the queue; or
+//	holdfast:1:u:NAME
 //
-// An ACL user needs ~NAME and ~holdfast:1:* for its names, and +evalsha +eval +get +set
-// +del +pttl +pexpire +persist +hget +hset +hmget +hdel +time. Set maxmemory-policy
-// to noeviction, or to one that spares keys in use: an evicted lock is a lost lock.
+// Each Locker listens on one channel, holdfast:1:w: and a random id, from its first Acquire
+// on.
+//
+// An ACL user needs ~NAME and ~holdfast:1:* for its names, &holdfast:1:w:* for the channels
+// (and &__keyspace@*__:* for notifications), and +evalsha +eval +get +set +del +pttl +pexpire
+// +persist +hget +hset +hmget +hdel +time +publish +subscribe +unsubscribe +ping. Without the
+// channels or the last four, waiters poll. Set maxmemory-policy to noeviction, or to one that
+// spares keys in use: an evicted lock is a lost lock.
 package holdfast

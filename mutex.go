@@ -57,8 +57,8 @@ func (m *Mutex) Name() string { return m.name }
 // Err returns what is wrong with the lock's name or options, as an ErrInvalid, or nil.
 func (m *Mutex) Err() error { return wrap("lock", m.name, m.err) }
 
-// Acquire takes the lock, waiting while another holds it, and returns the session that
-// holds it. The session's context is derived from ctx, which so bounds the wait and the
+// Acquire takes the lock, waiting in line while others hold it, first come, first served,
+// and returns the session that holds it. The session's context is derived from ctx, which so bounds the wait and the
 // hold; the caller must call [Session.Release].
 //
 // ErrWaitTimeout, ErrNested, ErrInvalid and ErrClosed are reported as such, the end of
@@ -72,8 +72,8 @@ func (m *Mutex) Acquire(ctx context.Context, opts ...Option) (*Session, error) {
 	return s, wrap("acquire", m.name, err)
 }
 
-// TryAcquire tries once to take the lock, and returns ErrHeld if another holds it. For
-// all else see [Mutex.Acquire].
+// TryAcquire tries once to take the lock, and returns ErrHeld if another holds it or waits
+// for it. For all else see [Mutex.Acquire].
 func (m *Mutex) TryAcquire(ctx context.Context, opts ...Option) (*Session, error) {
 	s, err := m.acquire(ctx, opts, campaign{once: true})
 	return s, wrap("try to acquire", m.name, err)
@@ -133,8 +133,9 @@ func (s *Session) term(ctx context.Context, fn func(context.Context) error) (err
 // Resume takes up a lease by its token: one that another session detached, or that
 // another process, in whatever language, acquired with SET NX. The new session has its
 // own attempt and a new fence, and at least the full TTL; a session that held the lease
-// until now is told, and ends at its next renewal at the latest. If the token does not hold the lock, the error is
-// ErrGone or ErrTaken, both of which are ErrLost. WithToken has no effect here.
+// until now is told, and ends at its next renewal at the latest. If the token does not hold
+// the lock, the error is ErrGone or ErrTaken, both of which are ErrLost. WithToken has no
+// effect here.
 func (m *Mutex) Resume(ctx context.Context, token string, opts ...Option) (*Session, error) {
 	s, err := m.resume(ctx, opts, token)
 	return s, wrap("resume", m.name, err)
@@ -176,9 +177,9 @@ func (m *Mutex) Inspect(ctx context.Context) (Info, error) {
 
 // ForceRelease takes the lock from whoever holds it, for operators, and gives it to the
 // longest waiter. The holder is told; its work goes on until its session finds out, at its
-// next renewal at the latest, and ends with ErrForceReleased. A lock that is free is left as it is. After an error it is not known
-// whether the lock was released; look before trying again, for the next holder is not
-// spared.
+// next renewal at the latest, and ends with ErrForceReleased. A lock that is free is left as
+// it is. After an error it is not known whether the lock was released; look before trying
+// again, for the next holder is not spared.
 func (m *Mutex) ForceRelease(ctx context.Context) error {
 	_, err := m.ask(ctx, m.l.store.Force)
 	return wrap("force the release of", m.name, err)

@@ -102,9 +102,11 @@ func WithRenewInterval(d time.Duration) Option {
 // lock without expiry is then not looked after at all: see [Session.Check].
 func WithoutRenewal() Option { return func(c *config) { c.noRenewal = true } }
 
-// WithRetryInterval sets how often a waiter asks for a lock that another holds
-// (redis-py's sleep; default [DefaultRetryInterval], at least 1 ms). Each pause is varied
-// by a quarter, and a waiter asks earlier when the holder's TTL runs out earlier.
+// WithRetryInterval sets how often a waiter asks when it can't be told that it has the
+// lock, because a stranger such as redis-py holds it or Pub/Sub does not work (redis-py's
+// sleep; default [DefaultRetryInterval], at least 1 ms), and how long it pauses after a try
+// that failed. Each pause is varied by a quarter, and a waiter asks earlier when the holder's
+// TTL runs out earlier.
 func WithRetryInterval(d time.Duration) Option { return func(c *config) { c.retry = d } }
 
 // WithWaitTimeout bounds how long Acquire waits for a lock that another holds (redis-py's

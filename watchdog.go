@@ -37,7 +37,8 @@ func newWatchdog(l *Locker) *watchdog {
 	return &watchdog{l: l, wake: make(chan struct{}, 1)}
 }
 
-// watch takes a lease into care, or one that was dropped because its session had ended; false if the Locker is closed.
+// watch takes a lease into care, or one that was dropped because its session had ended;
+// false if the Locker is closed.
 func (w *watchdog) watch(l *lease) bool {
 	l.mu.Lock()
 	at := l.next()
