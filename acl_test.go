@@ -16,7 +16,7 @@ func TestLeastRights(t *testing.T) {
 	rights := []any{"acl", "setuser", "worker", "reset", "on", ">secret",
 		"~jobs:*", "~{jobs:*", "~holdfast:1:*", "+evalsha", "+eval", "+get", "+set", "+del", "+pttl", "+pexpire",
 		"+persist", "+hget", "+hset", "+hmget", "+hdel", "+time",
-		"resetchannels", "&holdfast:1:w:*", "+publish", "+subscribe", "+unsubscribe", "+ping"}
+		"resetchannels", "&holdfast:1:w:*", "+publish", "+pubsub", "+subscribe", "+unsubscribe", "+ping"}
 	if err := admin.Do(t.Context(), rights...).Err(); err != nil {
 		t.Fatal(err)
 	}

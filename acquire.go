@@ -3,6 +3,7 @@ package holdfast
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -200,9 +201,9 @@ func (c *call) ask(ctx context.Context, a *attempt, request func(context.Context
 				return s, store.Reply{}, nil
 			}
 		case <-ctx.Done():
-			err := context.Cause(ctx)
-			l.lines.note(a, -1, err)
-			return nil, store.Reply{}, err
+			// Whatever the caller's cause is, an error of Redis perhaps: no answer came.
+			l.lines.note(a, -1, context.Canceled)
+			return nil, store.Reply{}, context.Cause(ctx)
 		}
 	}
 }
@@ -218,6 +219,9 @@ func (ls *lines) note(a *attempt, n int, err error) {
 // stands notes an answer that said who holds the lock. Called with the lines' mu held.
 func (a *attempt) stands(sent time.Duration, r store.Reply) {
 	a.waits, a.sent, a.seen, a.refused = r.Place > 0, sent, r.Fence, 0
+	if r.Fence == 0 {
+		a.seen = math.MaxInt64 // Redis has forgotten it: no grant can be told from an old one
+	}
 	a.next = a.m.l.clock.Now() + a.interval(r)
 }
 
@@ -256,10 +260,10 @@ func (ls *lines) claim(c *call) *Session {
 	}
 	g, claim := a.grant, c.conf.claim()
 	a.grant = nil
+	a.poked = true // if it can't be trusted, to confirm it
 	if g.fence <= a.seen {
 		return nil
 	}
-	a.poked = true // if it can't be trusted, to confirm it
 	left := a.sent + window(claim) - ls.l.clock.Now()
 	if c.conf.noExpiry || left < window(claim)/5 {
 		return nil

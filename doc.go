@@ -167,7 +167,7 @@
 //
 // An ACL user needs ~NAME and ~holdfast:1:* for its names, &holdfast:1:w:* for the channels
 // (and &__keyspace@*__:* for notifications), and +evalsha +eval +get +set +del +pttl +pexpire
-// +persist +hget +hset +hmget +hdel +time +publish +subscribe +unsubscribe +ping. Without the
-// channels or the last four, waiters poll. Set maxmemory-policy to noeviction, or to one that
+// +persist +hget +hset +hmget +hdel +time +publish +pubsub +subscribe +unsubscribe +ping. Without
+// the channels or the last five, waiters poll. Set maxmemory-policy to noeviction, or to one that
 // spares keys in use: an evicted lock is a lost lock.
 package holdfast

@@ -142,6 +142,16 @@ func (l *lease) expect(s *Session, sent, ttl time.Duration, replace bool) (uint6
 	return seq, nil
 }
 
+// unsettled is how much of the full TTL a claim lacks.
+func (l *lease) unsettled() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.short {
+		return 0
+	}
+	return l.conf.ttl - l.conf.claim()
+}
+
 // number numbers a request that only adds time, and returns 0 if Redis need not know.
 func (l *lease) number() uint64 {
 	l.mu.Lock()
@@ -173,7 +183,11 @@ func (l *lease) answered(seq uint64, sent time.Duration, r store.Reply) error {
 
 // next returns when the watchdog has to look at the lease. Called with mu held.
 func (l *lease) next() time.Duration {
-	return min(l.renewAt, l.validUntil, l.session.holdUntil)
+	next := min(l.renewAt, l.validUntil, l.session.holdUntil)
+	if next == forever { // nothing is due, but the session's context may end
+		next = l.l.clock.Now() + idleCheck
+	}
+	return next
 }
 
 // tick does what is due, and returns when to look again, or 0 for never.
@@ -403,8 +417,9 @@ const settle = 50 * time.Millisecond
 // pass gives the lease of s, whose work has ended, to a call of this process, if it may:
 // nil if it may not. waiting is how many wait here.
 //
-// The new session's fence is the grant's plus the microseconds since it was received. So
-// it is below what the server's clock says by then, hence below every later grant's.
+// The new session's fence is the grant's plus the microseconds since it was received, less
+// 2% for clocks that run at different rates, as in margin. So it is below what the server's
+// clock says by then, hence below every later grant's.
 func (l *lease) pass(s *Session, c *call, waiting int) *Session {
 	now, epoch := l.l.clock.Now(), l.l.hints.epoch()
 	l.mu.Lock()
@@ -419,7 +434,8 @@ func (l *lease) pass(s *Session, c *call, waiting int) *Session {
 		return nil
 	}
 	l.passes++
-	l.fence = max(l.fence+1, l.origin+(now-l.received).Microseconds())
+	held := now - l.received
+	l.fence = max(l.fence+1, l.origin+(held-held/50).Microseconds())
 	l.session = newSession(c, l, now, l.fence)
 	l.limit()
 	return l.session

@@ -145,7 +145,9 @@ func (ls *lines) hold(s *Session) {
 	kept := l.kept() // abandon may have come before
 	l.mu.Unlock()
 	if kept {
-		ls.line(l.m.name).lease = l
+		ln := ls.line(l.m.name)
+		ln.lease = l
+		ln.advance() // the lease before it may have been one to hope for
 	}
 }
 
@@ -253,6 +255,9 @@ func (ls *lines) heir(l *lease) *attempt {
 		return nil
 	}
 	c := ln.first
+	if c.conf.noExpiry {
+		return nil // it has to confirm first: see try
+	}
 	c.front = true // and is told when the answer is there
 	a := newAttempt(c.m, c.conf)
 	a.Channel, a.epoch = ls.l.hints.channel()

@@ -184,6 +184,9 @@ func (s *Session) extend(ctx context.Context, d time.Duration, replace bool) err
 	}
 	l := s.lease
 	l.keepPrivate(s)
+	if !replace {
+		d += l.unsettled()
+	}
 	sent := l.l.clock.Now()
 	seq, err := l.expect(s, sent, d.Truncate(time.Millisecond), replace)
 	if err != nil {

@@ -223,7 +223,8 @@ func TestWaitingPrivate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			onFake(t, func(t *testing.T, e *env) {
-				mu := e.locker().Mutex("private")
+				lockers, _ := e.listeners(1)
+				mu := lockers[0].Mutex("private")
 				s := e.acquire(mu)
 				next := e.wait(mu)
 				before, _ := e.fake.M.Get("private")

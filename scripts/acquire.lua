@@ -23,10 +23,12 @@ local held = redis.call('GET', KEYS[1])
 local last, queue = tonumber(aux[1]) or 0, aux[3]
 local holder = held and redis.call('HMGET', KEYS[2], 'o', 'c')
 if held == ARGV[1] and holder[1] == ARGV[2] then
+  -- It may have begun to listen since it was granted NAME.
+  if ARGV[5] ~= '' and holder[2] ~= ARGV[5] then redis.pcall('HSET', KEYS[2], 'c', ARGV[5]) end
   -- Whether the fence ran ahead of the clock is not known here: say yes, to be safe.
   return {OK, redis.call('PTTL', KEYS[1]), last, note(queue, true)}
 end
-if withdrawn(aux[2]) then
+if withdrawn(aux[2], ARGV[2]) then
   if held then return {0, redis.call('PTTL', KEYS[1]), last, 0} end
   return {-4, 0, 0, 0}
 end

@@ -12,9 +12,9 @@ local function next_fence(last)
   return fence, false
 end
 
--- withdrawn tells whether the tombstones name this owner's attempt.
-local function withdrawn(tombstones)
-  return tombstones and string.find(tombstones, string.sub(ARGV[2], 1, 36), 1, true)
+-- withdrawn tells whether the tombstones name an owner's attempt.
+local function withdrawn(tombstones, owner)
+  return tombstones and string.find(tombstones, string.sub(owner, 1, 36), 1, true)
 end
 
 -- install makes an owner the one that aux knows.

@@ -19,11 +19,11 @@ local function now_ms()
   return tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 end
 
--- tell sends a message that nothing depends on, and returns how many heard it; an error
--- (no right to the channel, say) is not raised, for the script has written already.
+-- tell sends a message that nothing depends on; an error (no right to the channel, say) is
+-- not raised, for the script has written already.
 local function tell(channel, message)
   if not channel or channel == '' then return end
-  return redis.pcall('PUBLISH', channel, message)
+  redis.pcall('PUBLISH', channel, message)
 end
 
 -- stand puts an attempt into the queue, at its end unless it is there already, notes that
@@ -62,48 +62,50 @@ local function leave(waiter)
   end
 end
 
+-- unheard tells whether nobody listens to a channel. It is asked before anything is
+-- written or told: what PUBLISH replies does not count who listens at a replica, and hears.
+local function unheard(channel)
+  return channel ~= '' and redis.pcall('PUBSUB', 'NUMSUB', channel)[2] == 0
+end
+
 -- hand_on gives NAME, which is free, to the first in the queue, and returns the fence and
 -- the claim, ms, of the grant; nil if the turn is me's, who is then out of the queue, or
--- nobody's; and whether others wait. The dead leave the queue. Where single is set, the
--- server knows all who listen, and one to whom nobody listens is passed over; it keeps its
--- place for as long as it counts as alive. NAME is written after aux and before the grant
--- is told, since what was written before an error stays.
+-- nobody's; and whether others wait, and the last fence. The dead leave the queue. Where
+-- single is set, the server knows all who listen, and one to whom nobody listens is passed
+-- over; it keeps its place for as long as it counts as alive. NAME is written after aux and
+-- before the grant is told, since what was written before an error stays.
 local function hand_on(last, me, single)
   local order = redis.call('HGET', KEYS[3], 'q') or ''
-  local now, kept, rest, fence, ahead, claim, wrote = now_ms(), '', '', nil, nil, nil, false
+  local now, kept, rest, fence, ahead, claim = now_ms(), '', '', nil, nil, nil
   for at = 1, #order, 36 do
     local waiter = string.sub(order, at, at + 35)
     local data = redis.call('HGET', KEYS[3], waiter)
     if waiter == me then
       redis.call('HDEL', KEYS[3], waiter)
       rest = string.sub(order, at + 36)
-      fence = nil
       break
     elseif not data or tonumber(string.sub(data, 1, 15)) < now then
       redis.call('HDEL', KEYS[3], waiter)
     else
-      local channel = tonumber(string.sub(data, 31, 33))
-      local label = tonumber(string.sub(data, 34, 36))
-      local token = string.sub(data, 37 + channel + label)
-      claim = tonumber(string.sub(data, 16, 30))
-      rest = string.sub(order, at + 36)
-      fence, ahead = next_fence(last)
-      last = fence
-      channel = string.sub(data, 37, 36 + channel)
-      install(fence, waiter .. token, string.sub(data, 37 + #channel, 36 + #channel + label), channel)
-      keep(claim)
-      redis.call('SET', KEYS[1], token ~= '' and token or waiter, 'PX', int(claim))
-      wrote = true
-      local heard = tell(channel, table.concat({'g', string.sub(waiter, 1, 18), int(fence),
-        note(#kept + #rest > 0, ahead), KEYS[1]}, ' '))
-      if not (single and heard == 0) then
+      local label = 37 + tonumber(string.sub(data, 31, 33))
+      local token = label + tonumber(string.sub(data, 34, 36))
+      local channel = string.sub(data, 37, label - 1)
+      if single and unheard(channel) then
+        kept = kept .. waiter
+      else
+        rest, claim = string.sub(order, at + 36), tonumber(string.sub(data, 16, 30))
+        fence, ahead = next_fence(last)
+        last = fence
         redis.call('HDEL', KEYS[3], waiter)
+        install(fence, waiter .. string.sub(data, token), string.sub(data, label, token - 1), channel)
+        keep(claim)
+        redis.call('SET', KEYS[1], token <= #data and string.sub(data, token) or waiter, 'PX', int(claim))
+        tell(channel, table.concat({'g', string.sub(waiter, 1, 18), int(fence),
+          note(#kept + #rest > 0, ahead), KEYS[1]}, ' '))
         break
       end
-      kept, rest, fence = kept .. waiter, '', nil
     end
   end
-  if wrote and not fence then redis.call('DEL', KEYS[1]) end
   kept = kept .. rest
   if kept == '' then
     redis.call('DEL', KEYS[3])

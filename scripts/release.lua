@@ -7,7 +7,7 @@
 --          tombstone is left. 's': see acquire.lua
 -- ARGV[5]  empty, or the largest fence that was used under this lease
 -- ARGV[6]… nothing, or the token, owner, TTL, label and channel of an attempt that shall
---          stand in the queue before NAME is given on
+--          stand in the queue before NAME is given on, unless it was withdrawn meanwhile
 --
 -- Replies {status, ms left, fence, n}
 --   1  given back; fence is the last one's, n the place of ARGV[6]… in the queue
@@ -28,7 +28,7 @@ else
   redis.call('DEL', KEYS[1])
   highest(ARGV[5])
   local me, last, fence, claim, others
-  if ARGV[6] then
+  if ARGV[6] and not withdrawn(redis.call('HGET', KEYS[2], 'x'), ARGV[7]) then
     reply[4] = math.max(stand(queue, ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]) - 1, 1)
     queue, me = true, string.sub(ARGV[7], 1, 36)
   end

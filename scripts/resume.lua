@@ -14,7 +14,7 @@
 local held = redis.call('GET', KEYS[1])
 local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'x', 'q', 'c')
 if held ~= ARGV[1] then return {held and TAKEN or GONE, 0, 0, 0} end
-if withdrawn(aux[3]) then return {-4, 0, 0, 0} end
+if withdrawn(aux[3], ARGV[2]) then return {-4, 0, 0, 0} end
 
 local fence = tonumber(aux[1])
 if aux[2] ~= ARGV[2] then
