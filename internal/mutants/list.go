@@ -84,4 +84,12 @@ var mutants = []mutant{
 		"l.fence = max(l.fence+1, l.origin+(now-l.received).Microseconds())", "", "TestWaitingPasses"},
 	{"a token that was handed out is passed on", "session.go",
 		"if !s.lease.keepPrivate(s) {", "if false {", "TestWaitingPrivate"},
+	{"an heir that was withdrawn is granted the lock", "scripts/release.lua",
+		"if ARGV[6] and not withdrawn(redis.call('HGET', KEYS[2], 'x'), ARGV[7]) then", "if ARGV[6] then", "TestWaitingWithdrawnHeir"},
+	{"the caller's cause passes for an answer", "acquire.go",
+		"l.lines.note(a, -1, context.Canceled)", "l.lines.note(a, -1, context.Cause(ctx))", "TestWaitingForeignCause"},
+	{"a pass's fence runs with the client's clock", "lease.go",
+		"(held-held/50).Microseconds()", "held.Microseconds()", "TestWaitingSlowServer"},
+	{"an heir without expiry gets one", "line.go",
+		"if c.conf.noExpiry {\n\t\treturn nil", "if false {\n\t\treturn nil", "TestWaitingWithoutExpiry"},
 }

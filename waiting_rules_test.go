@@ -1,0 +1,188 @@
+package holdfast_test
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+// TestWaitingWithdrawnHeir: a call that a late release was to stand in the queue for, and
+// that was cancelled before the release ran, is not granted the lock.
+func TestWaitingWithdrawnHeir(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		e.load()
+		p := new(tap)
+		mu := e.tapped(p).Mutex("heir")
+		s := e.acquire(mu)
+		time.Sleep(100 * time.Millisecond) // too late to pass it on: it goes back to Redis
+		ctx, cancel := context.WithCancel(context.Background())
+		waited := make(chan struct{})
+		go func() {
+			defer close(waited)
+			_, _ = mu.Acquire(ctx)
+		}()
+		synctest.Wait()
+		deliver := p.holdNext("release")
+		go func() { _ = s.Release(context.Background()) }()
+		synctest.Wait()
+		cancel()
+		<-waited
+		time.Sleep(100 * time.Millisecond) // the call is taken back
+		deliver()
+		time.Sleep(100 * time.Millisecond)
+		if e.fake.M.Exists("heir") {
+			t.Errorf("the lock is held for nobody, for %v", e.fake.M.TTL("heir"))
+		}
+	})
+}
+
+// TestWaitingForeignCause: an Acquire whose context ends with an error of Redis's as its
+// cause, as under an errgroup, is taken back like any other.
+func TestWaitingForeignCause(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		e.load()
+		for _, cause := range []error{redis.Nil, &net.OpError{Op: "dial"}, redis.ErrClosed} {
+			p := new(tap)
+			l := e.tapped(p)
+			ctx, cancel := context.WithCancelCause(context.Background())
+			deliver := p.holdNext("acquire")
+			waited := make(chan struct{})
+			go func() {
+				defer close(waited)
+				_, _ = l.Mutex("cause").Acquire(ctx)
+			}()
+			synctest.Wait()
+			cancel(cause)
+			<-waited
+			deliver()
+			time.Sleep(100 * time.Millisecond)
+			if e.fake.M.Exists("cause") {
+				t.Errorf("%v: the lock is held for nobody", cause)
+			}
+		}
+	})
+}
+
+// TestWaitingWithoutExpiry: a lock without expiry that goes from one goroutine to the next
+// by way of Redis has no expiry then, either.
+func TestWaitingWithoutExpiry(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		mu := e.locker(holdfast.WithoutExpiry(), holdfast.WithoutRenewal()).Mutex("for ever")
+		s := e.acquire(mu)
+		next := e.wait(mu)
+		time.Sleep(100 * time.Millisecond)
+		e.must(s.Release(e.ctx()))
+		s = <-next
+		time.Sleep(time.Minute)
+		if ttl := e.fake.M.TTL("for ever"); s.Err() != nil || ttl != 0 || !e.fake.M.Exists("for ever") {
+			t.Errorf("the session says %v, the key has %v left", s.Err(), ttl)
+		}
+		e.must(s.Release(e.ctx()))
+	})
+}
+
+// TestWaitingExtendClaim: what Extend adds to a lock that was just granted comes on top of
+// the full TTL, not of the claim.
+func TestWaitingExtendClaim(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		const ttl, more = 20 * time.Second, 5 * time.Second
+		holder := e.acquire(e.locker().Mutex("extended"))
+		l := e.locker(holdfast.WithTTL(ttl), holdfast.WithoutRenewal())
+		e.must(e.acquire(l.Mutex("first")).Release(e.ctx()))
+		time.Sleep(50 * time.Millisecond)
+		next := e.wait(l.Mutex("extended"))
+		e.must(holder.Release(e.ctx()))
+		s := <-next
+		e.must(s.Extend(e.ctx(), more))
+		time.Sleep(time.Second)
+		if left := e.fake.M.TTL("extended"); left < ttl+more-2*time.Second || left > ttl+more {
+			t.Errorf("%v are left of %v + %v", left, ttl, more)
+		}
+		e.must(s.Release(e.ctx()))
+	})
+}
+
+// TestWaitingSlowServer: the fences of passes, which the client's clock makes, stay below
+// those that a server makes whose clock is slower.
+func TestWaitingSlowServer(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		lockers, _ := e.listeners(2)
+		mu := lockers[0].Mutex("slow")
+		began := time.Now()
+		s := e.acquire(mu)
+		for range 3 {
+			next := e.wait(mu)
+			time.Sleep(150 * time.Second)
+			e.must(s.Release(e.ctx()))
+			s = <-next
+		}
+		lasted := time.Since(began)
+		e.fake.M.SetTime(began.Add(lasted - lasted/100))
+		e.must(lockers[1].Mutex("slow").ForceRelease(e.ctx()))
+		next := e.acquire(lockers[1].Mutex("slow"))
+		if next.Fence() <= s.Fence() {
+			t.Errorf("the fence went from %d to %d", s.Fence(), next.Fence())
+		}
+		e.must(next.Release(e.ctx()))
+	})
+}
+
+// TestWaitingAtReplica: PUBLISH says that nobody heard it, and a waiter that listens at a
+// replica did. It does not take itself for the holder of what another was granted.
+func TestWaitingAtReplica(t *testing.T) {
+	master, replica := redistest.Start(t), redistest.Start(t)
+	e := &env{t: t, server: master, direct: master.Client(), link: func() (redistest.Link, *redis.Client) {
+		p := master.Proxy(t)
+		return p, p.Client()
+	}}
+	to := e.direct.Options().Addr
+	host, port, _ := net.SplitHostPort(to)
+	e.must(replica.Client().SlaveOf(e.ctx(), host, port).Err())
+	eventually(t, "the replica follows", func() bool {
+		info, err := replica.Client().InfoMap(e.ctx(), "replication").Result()
+		return err == nil && info["Replication"]["master_link_status"] == "up"
+	})
+	var addr atomic.Value
+	addr.Store(to)
+	astray := master.Client(func(o *redis.Options) {
+		o.Dialer = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, addr.Load().(string))
+		}
+	})
+	e.must(astray.Ping(e.ctx()).Err())
+	holders, waiters, others := e.locker(), holdfast.New(astray), e.locker()
+	t.Cleanup(func() { _ = waiters.Close() })
+	holder := e.acquire(holders.Mutex("replica"))
+	addr.Store(replica.Client().Options().Addr) // what is dialled next, the subscription
+	first := e.wait(waiters.Mutex("replica"))
+	time.Sleep(300 * time.Millisecond)
+	addr.Store(to)
+	second := e.wait(others.Mutex("replica"))
+	time.Sleep(300 * time.Millisecond)
+	e.must(holder.Release(e.ctx()))
+	time.Sleep(20 * time.Millisecond)
+	for s := range 2 {
+		select {
+		case s := <-first:
+			if len(second) > 0 {
+				t.Error("two owners")
+			}
+			e.must(s.Release(e.ctx()))
+		case s := <-second:
+			if len(first) > 0 {
+				t.Error("two owners")
+			}
+			e.must(s.Release(e.ctx()))
+		case <-time.After(10 * time.Second):
+			t.Fatalf("session %d has not come", s)
+		}
+	}
+}
