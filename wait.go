@@ -102,7 +102,7 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 			return s, nil
 		case err != nil:
 			return nil, err
-		case a == nil || at > c.m.l.clock.Now() && !w.last:
+		case a == nil || at != 0 && at > c.m.l.clock.Now() && !w.last:
 			if err := c.pause(w, at); err != nil {
 				return nil, join(err, last)
 			}

@@ -4,7 +4,7 @@
 //	go -C bench run .                                    # all of it, about 12 minutes
 //	go -C bench run . -quick                             # does it work? under a minute
 //	go -C bench run . -run serial -seconds 30            # one question, for longer
-//	go -C bench run . -md results.md -svg results.svg    # for the README
+//	go -C bench run . -md ../docs/bench.md -svg ../docs/bench.svg -readme ../README.md
 //
 // It needs redis-server on PATH, and takes redis-py along if /usr/bin/python3 has it
 // (Debian: apt-get install redis-server python3-redis). The server is its own, on
@@ -59,7 +59,7 @@ type options struct {
 	seconds, rounds int
 	held            int
 	quick, verbose  bool
-	md, svg         string
+	md, svg, readme string
 }
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
@@ -72,6 +72,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.BoolVar(&o.quick, "quick", false, "little of everything, whatever -seconds and -rounds say")
 	flags.StringVar(&o.md, "md", "", "write the report to this `file`, too")
 	flags.StringVar(&o.svg, "svg", "", "write a plot of the ratios to this `file`")
+	flags.StringVar(&o.readme, "readme", "", "put the table into this `file`, between its two lines <!-- bench -->")
 	flags.BoolVar(&o.verbose, "v", false, "show each slice")
 	if err = flags.Parse(args); err != nil {
 		return o, err
@@ -146,6 +147,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if o.md != "" {
 		if err := os.WriteFile(o.md, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if o.readme != "" {
+		if err := insert(o.readme, text); err != nil {
 			return err
 		}
 	}

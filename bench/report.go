@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,26 @@ func (b *bench) report(ctx context.Context, args []string, begin time.Time, done
 	return s.String()
 }
 
+// explained begins what a report says below its table.
+const explained = "\nSet up as each is documented to do best"
+
+// mark is the line before and the line behind a file's table.
+const mark = "<!-- bench -->\n"
+
+// insert puts the report's table into a file, in place of the one that is there.
+func insert(file, report string) error {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	parts := strings.Split(string(old), mark)
+	if len(parts) != 3 {
+		return fmt.Errorf("%s has the line %q %d times, not twice", file, mark, len(parts)-1)
+	}
+	parts[1], _, _ = strings.Cut(report, explained)
+	return os.WriteFile(file, []byte(strings.Join(parts, mark)), 0o644)
+}
+
 // columns are the libraries that were to take part.
 func (b *bench) columns(done []section) (names []string) {
 	for _, lib := range libraries {
@@ -49,7 +70,7 @@ func (b *bench) columns(done []section) (names []string) {
 
 // explain says how the libraries were set up, what was measured, and what went wrong.
 func (b *bench) explain(s *strings.Builder, columns []string, done []section) {
-	s.WriteString("\nSet up as each is documented to do best; all but rueidislock on go-redis with its defaults:\n\n")
+	s.WriteString(explained + "; all but rueidislock on go-redis with its defaults:\n\n")
 	for _, name := range columns {
 		lib := find(name)
 		if why := b.absent[name]; why != "" {
