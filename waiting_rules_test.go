@@ -145,7 +145,7 @@ func TestWaitingAtReplica(t *testing.T) {
 	}}
 	to := e.direct.Options().Addr
 	host, port, _ := net.SplitHostPort(to)
-	e.must(replica.Client().SlaveOf(e.ctx(), host, port).Err())
+	e.must(replica.Client().ReplicaOf(e.ctx(), host, port).Err())
 	eventually(t, "the replica follows", func() bool {
 		info, err := replica.Client().InfoMap(e.ctx(), "replication").Result()
 		return err == nil && info["Replication"]["master_link_status"] == "up"
