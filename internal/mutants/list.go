@@ -81,7 +81,7 @@ var mutants = []mutant{
 	{"passes are not bounded", "lease.go",
 		"(l.passes >= max(fewestPasses, passesEach*waiting) || now-l.received >= passTime):", "false:", "TestWaitingPasses"},
 	{"a pass has the same fence", "lease.go",
-		"l.fence = max(l.fence+1, l.origin+(now-l.received).Microseconds())", "", "TestWaitingPasses"},
+		"l.fence = max(l.fence+1, l.origin+(held-held/50).Microseconds())", "_ = held", "TestWaitingPasses"},
 	{"a token that was handed out is passed on", "session.go",
 		"if !s.lease.keepPrivate(s) {", "if false {", "TestWaitingPrivate"},
 	{"an heir that was withdrawn is granted the lock", "scripts/release.lua",
