@@ -106,18 +106,12 @@ func (e *env) tapped(p *tap, opts ...holdfast.Option) *holdfast.Locker {
 }
 
 // crowded returns a Locker whose client has a connection for every request of a test that
-// does many things at once. Waiting for one would not only delay them: go-redis keeps the
-// timers of such waits for the next that waits, and a timer that was made in one synctest
-// bubble is fatal in another.
+// does many things at once, as those on the fake have anyway.
 func (e *env) crowded(opts ...holdfast.Option) *holdfast.Locker {
-	roomy := func(o *redis.Options) { o.PoolSize = 1000 }
-	var client *redis.Client
 	if e.fake != nil {
-		client = e.fake.NewLink().Client(roomy)
-	} else {
-		client = e.server.Client(roomy)
+		return e.locker(opts...)
 	}
-	l := holdfast.New(client, opts...)
+	l := holdfast.New(e.server.Client(func(o *redis.Options) { o.PoolSize = 1000 }), opts...)
 	e.t.Cleanup(func() { _ = l.Close() })
 	return l
 }

@@ -36,8 +36,8 @@ type Locker struct {
 
 // New returns a Locker whose locks live on the client's Redis: a single server, one
 // behind Sentinel, or a Cluster (not a [redis.Ring], whose clients may disagree where a key
-// is). The options are the defaults of its locks. New does no I/O and starts no goroutine; it panics if
-// client is nil. The client stays the caller's, who closes it after the Locker.
+// is). The options are the defaults of its locks. New does no I/O and starts no goroutine;
+// it panics if client is nil. The client stays the caller's, who closes it after the Locker.
 //
 // The client's own time-outs bound how long a request that nobody waits for any more
 // stays under way. Holdfast's requests are never repeated by the client's MaxRetries.

@@ -58,8 +58,8 @@ func (m *Mutex) Name() string { return m.name }
 func (m *Mutex) Err() error { return wrap("lock", m.name, m.err) }
 
 // Acquire takes the lock, waiting in line while others hold it, first come, first served,
-// and returns the session that holds it. The session's context is derived from ctx, which so bounds the wait and the
-// hold; the caller must call [Session.Release].
+// and returns the session that holds it. The session's context is derived from ctx, which
+// so bounds the wait and the hold; the caller must call [Session.Release].
 //
 // ErrWaitTimeout, ErrNested, ErrInvalid and ErrClosed are reported as such, the end of
 // ctx as its cause and its Err. An error of Redis or of the network at the first try is
