@@ -195,7 +195,7 @@ func (c *call) ask(ctx context.Context, a *attempt, request func(context.Context
 		select {
 		case got := <-answered:
 			l.lines.note(a, -1, got.err)
-			return nil, got.reply, got.err
+			return nil, got.reply, causeOf(ctx, got.err)
 		case <-c.wake:
 			if s := l.lines.claim(c); s != nil {
 				return s, store.Reply{}, nil

@@ -129,15 +129,24 @@ func (l *Locker) ask(ctx context.Context, request func(context.Context) (store.R
 	answered := l.send(ctx, request)
 	select {
 	case a := <-answered:
-		return a.reply, a.err
+		return a.reply, causeOf(ctx, a.err)
 	case <-ctx.Done():
 		select {
 		case a := <-answered:
-			return a.reply, a.err
+			return a.reply, causeOf(ctx, a.err)
 		default:
 			return store.Reply{}, context.Cause(ctx)
 		}
 	}
+}
+
+// causeOf returns the cause of ctx's end in the place of its Err, which is all that go-redis
+// tells if it looked at ctx first.
+func causeOf(ctx context.Context, err error) error {
+	if err != nil && errors.Is(err, ctx.Err()) {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // unasked is the error of a request that was not sent at all.
