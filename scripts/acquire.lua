@@ -18,13 +18,14 @@
 -- Running it again is safe: an attempt that holds NAME is told so, and what is left of
 -- its TTL; one that waits keeps its place. aux is written first and NAME last: after an
 -- error NAME was not written.
-local aux = redis.call('HMGET', KEYS[2], 'f', 'x', 'q')
+local aux = redis.call('HMGET', KEYS[2], 'f', 'x', 'q', 'i')
 local held = redis.call('GET', KEYS[1])
 local last, queue = tonumber(aux[1]) or 0, aux[3]
-local holder = held and redis.call('HMGET', KEYS[2], 'o', 'c')
-if held == ARGV[1] and holder[1] == ARGV[2] then
+local holder = held and redis.call('HGET', KEYS[2], 'o')
+if held == ARGV[1] and holder == ARGV[2] then
   -- It may have begun to listen since it was granted NAME.
-  if ARGV[5] ~= '' and holder[2] ~= ARGV[5] then redis.pcall('HSET', KEYS[2], 'c', ARGV[5]) end
+  local i = ARGV[5] .. ' ' .. ARGV[4]
+  if ARGV[5] ~= '' and aux[4] ~= i then redis.pcall('HSET', KEYS[2], 'i', i) end
   -- Whether the fence ran ahead of the clock is not known here: say yes, to be safe.
   return {OK, redis.call('PTTL', KEYS[1]), last, note(queue, true)}
 end
@@ -40,10 +41,10 @@ elseif held and queue then
   leave(me)
 end
 if held then
-  local known = ours(held, holder[1])
+  local known = ours(held, holder)
   -- The holder hears of the first to wait, and again whenever that one asks: the message may
   -- have been lost.
-  if known and place == 1 then tell(holder[2], 'w ' .. KEYS[1]) end
+  if known and place == 1 then tell(info(aux[4]), 'w ' .. KEYS[1]) end
   return {known and 0 or -7, redis.call('PTTL', KEYS[1]), last, place}
 end
 local others = false
@@ -57,7 +58,9 @@ if queue then
 end
 
 local fence, ahead = next_fence(last)
-install(fence, ARGV[2], ARGV[4], ARGV[5])
-keep(tonumber(ARGV[3]))
+install(fence, ARGV[2], ARGV[4], ARGV[5], aux[4])
+-- Aux expires a day after the last grant at the earliest. A short TTL soon after it needs
+-- no more than that.
+if fence - last > 3600000000 or tonumber(ARGV[3]) > 3600000 then keep(tonumber(ARGV[3])) end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return {OK, tonumber(ARGV[3]), fence, note(others, ahead)}

@@ -17,12 +17,12 @@ if why then return {why, 0, 0, 0} end
 
 local ttl = redis.call('PTTL', KEYS[1])
 if ttl < 0 then return {-6, -1, 0, 0} end
-local last, this = tonumber(redis.call('HGET', KEYS[2], 'e')) or 0, tonumber(ARGV[5])
+local last, this = last_number(), tonumber(ARGV[5])
 if last > this then return {-5, ttl, 0, 0} end
 if last < this then
   ttl = tonumber(ARGV[3]) + (ARGV[4] == 'add' and ttl or 0)
   redis.call('PEXPIRE', KEYS[1], int(ttl))
-  redis.call('HSET', KEYS[2], 'e', ARGV[5])
+  number(ARGV[5])
   keep(ttl)
 end
 return {OK, ttl, 0, 0}

@@ -5,8 +5,8 @@
 -- was so. So a fence grows even if aux was lost, as long as the clock goes forward. It is
 -- below 2^53, so a Lua number holds it.
 local function next_fence(last)
-  local now = redis.call('TIME')
-  local fence = tonumber(now[1]) * 1000000 + tonumber(now[2])
+  local seconds, micros = clock()
+  local fence = seconds * 1000000 + micros
   last = tonumber(last)
   if last and last >= fence then return last + 1, true end
   return fence, false
@@ -17,7 +17,12 @@ local function withdrawn(tombstones, owner)
   return tombstones and string.find(tombstones, string.sub(owner, 1, 36), 1, true)
 end
 
--- install makes an owner the one that aux knows.
-local function install(fence, owner, label, channel)
-  redis.call('HSET', KEYS[2], 'f', int(fence), 'o', owner, 'l', label, 'c', channel, 'e', 0)
+-- install makes an owner the one that aux knows, whose field i is known.
+local function install(fence, owner, label, channel, known)
+  local i = channel .. ' ' .. label
+  if i == known then
+    redis.call('HSET', KEYS[2], 'f', int(fence), 'o', owner)
+  else
+    redis.call('HSET', KEYS[2], 'f', int(fence), 'o', owner, 'i', i)
+  end
 end

@@ -11,11 +11,11 @@
 -- NOT safe to run again: a second run takes NAME from the next holder.
 local held = redis.call('GET', KEYS[1])
 if not held then return {GONE, 0, 0, 0} end
-local aux = redis.call('HMGET', KEYS[2], 'o', 'c', 'q', 'f')
+local aux = redis.call('HMGET', KEYS[2], 'o', 'i', 'q', 'f')
 redis.call('DEL', KEYS[1])
 if ours(held, aux[1]) then
   redis.call('HSET', KEYS[2], 'k', aux[1])
-  tell(aux[2], 'c ' .. KEYS[1])
+  tell(info(aux[2]), 'c ' .. KEYS[1])
 end
 if aux[3] then hand_on(aux[4], nil, ARGV[1] == 's') end
 return {OK, 0, 0, 0}

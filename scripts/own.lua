@@ -3,8 +3,9 @@
 -- KEYS[1]  NAME: the lock, a string that holds the token
 -- KEYS[2]  aux: a hash of what Holdfast knows beyond the token
 --            f  the last fence      o  the last holder's owner string
---            l  its label           e  number of the last request that set its TTL
---            c  the channel on which its Locker listens; empty if it does not
+--            i  the channel on which its Locker listens, empty if it does not, a space,
+--               and its label
+--            e  the number of the last request that set its TTL, a space, and its attempt
 --            q  set if the queue (queue.lua) may hold somebody
 --            k  the owner whose lock was forced open
 --            x  tombstones: attempts that were withdrawn (see release.lua)
@@ -13,7 +14,17 @@
 -- ARGV[2]  owner: the attempt, followed by the token if the caller gave one. An
 --          attempt is 36 characters; a token that Holdfast made is its own attempt.
 
-local OK, GONE, TAKEN, FORCED = 1, -1, -2, -3
+local OK, GONE, TAKEN, FORCED, FAILED = 1, -1, -2, -3, -8
+
+-- A call is for many locks: these are the keys and arguments of one of them (each.lua).
+local KEYS, ARGV = KEYS, ARGV
+
+-- clock is the server's time, the same for all that one call does.
+local read
+local function clock()
+  read = read or redis.call('TIME')
+  return tonumber(read[1]), tonumber(read[2])
+end
 
 -- lost returns nil while the lease of this owner is there, else why it is not; and aux's
 -- field q. An aux that was evicted says nothing; then a token of our own making, which is
@@ -42,12 +53,25 @@ local function ours(held, owner)
   return owner and (owner == held or string.sub(owner, 37) == held)
 end
 
+-- info returns the channel and the label in aux's field i.
+local function info(i) return string.match(i or ' ', '^(%S*) (.*)$') end
+
 -- note is what a reply to a holder adds: 1 others wait, 2 the fence ran ahead of the
 -- server's clock.
 local function note(others, ahead) return (others and 1 or 0) + (ahead and 2 or 0) end
 
 -- int writes a whole number as Redis reads it: tostring and .. round a large one.
 local function int(n) return string.format('%.0f', n) end
+
+-- last_number returns the number of this owner's last request that set the TTL;
+-- number notes that.
+local function last_number()
+  local last, of = string.match(redis.call('HGET', KEYS[2], 'e') or '', '^(%d+) (.*)$')
+  return of == string.sub(ARGV[2], 1, 36) and tonumber(last) or 0
+end
+local function number(this)
+  redis.call('HSET', KEYS[2], 'e', this .. ' ' .. string.sub(ARGV[2], 1, 36))
+end
 
 -- keep sees to it that aux expires, but not before NAME, nor within a day. Beside a
 -- NAME without expiry (ttl -1) that is a year from the last renewal.

@@ -15,8 +15,8 @@
 local ALIVE, CLAIM = 10000, 3000
 
 local function now_ms()
-  local now = redis.call('TIME')
-  return tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
+  local seconds, micros = clock()
+  return seconds * 1000 + math.floor(micros / 1000)
 end
 
 -- tell sends a message that nothing depends on; an error (no right to the channel, say) is

@@ -54,7 +54,7 @@ if ARGV[3] ~= '' then
   -- The tombstones are one string of fixed-length entries, the attempt and the second
   -- at which it is forgotten: acquire reads it in a call that it makes anyway, and
   -- hardly ever finds one. The newest thousand are kept.
-  local now = tonumber(redis.call('TIME')[1])
+  local now = clock()
   local old = redis.call('HGET', KEYS[2], 'x') or ''
   local live = {}
   for i = math.max(1, #old - 46 * 999 + 1), #old, 46 do

@@ -18,11 +18,8 @@ local why, queue = lost()
 if why then return {why, 0, 0, 0} end
 
 local ttl = expire(tonumber(ARGV[3]))
-if ARGV[4] ~= '' then
-  -- Never backwards: this renewal may itself come late.
-  local last = tonumber(redis.call('HGET', KEYS[2], 'e')) or 0
-  if tonumber(ARGV[4]) > last then redis.call('HSET', KEYS[2], 'e', ARGV[4]) end
-end
+-- Never backwards: this renewal may itself come late.
+if ARGV[4] ~= '' and tonumber(ARGV[4]) > last_number() then number(ARGV[4]) end
 highest(ARGV[6])
 if ARGV[4] ~= '' or ARGV[5] ~= '' then keep(ttl) end
 return {OK, ttl, 0, note(queue)}

@@ -12,7 +12,7 @@
 --
 -- Running it again is safe: an attempt that was installed is told its fence.
 local held = redis.call('GET', KEYS[1])
-local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'x', 'q', 'c')
+local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'x', 'q', 'i')
 if held ~= ARGV[1] then return {held and TAKEN or GONE, 0, 0, 0} end
 if withdrawn(aux[3], ARGV[2]) then return {-4, 0, 0, 0} end
 
@@ -20,7 +20,7 @@ local fence = tonumber(aux[1])
 if aux[2] ~= ARGV[2] then
   fence = next_fence(aux[1])
   install(fence, ARGV[2], ARGV[4], ARGV[5])
-  if ours(held, aux[2]) then tell(aux[5], 'c ' .. KEYS[1]) end
+  if ours(held, aux[2]) then tell(info(aux[5]), 'c ' .. KEYS[1]) end
 end
 local ttl = expire(tonumber(ARGV[3]))
 keep(ttl)

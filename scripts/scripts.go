@@ -7,18 +7,20 @@ import (
 	"crypto/sha1"
 	_ "embed"
 	"encoding/hex"
+	"fmt"
 	"strings"
 )
 
 // Script is a script's text, the hash that EVALSHA calls it by, and how many keys it
-// takes: NAME and aux, and the queue where that is needed.
+// takes for a lock: NAME and aux, and the queue where that is needed.
 type Script struct {
 	Source, Hash string
 	Keys         int
 }
 
 func script(keys int, parts ...string) *Script {
-	source := strings.Join(parts, "\n")
+	before, body := parts[:len(parts)-1], parts[len(parts)-1]
+	source := fmt.Sprintf("local WIDTH = %d\n%s\nlocal function one()\n%s\nend\n%s", keys, strings.Join(before, "\n"), body, each)
 	hash := sha1.Sum([]byte(source))
 	return &Script{Source: source, Hash: hex.EncodeToString(hash[:]), Keys: keys}
 }
@@ -30,6 +32,9 @@ var (
 	fence string
 	//go:embed queue.lua
 	queue string
+
+	//go:embed each.lua
+	each string
 
 	//go:embed acquire.lua
 	acquire string

@@ -65,7 +65,7 @@ var mutants = []mutant{
 	{"not ours, and it goes on", "lease.go",
 		"return l.lose(lossOf(r.Status))\n\t}\n\tl.look()", "return nil\n\t}\n\tl.look()", "TestOwnersNotYours/fake"},
 	{"a late renewal lets an old SetTTL in", "scripts/renew.lua",
-		"if tonumber(ARGV[4]) > last then redis", "if true then redis", "TestOwnersNumbersNeverGoBack"},
+		"and tonumber(ARGV[4]) > last_number() then", "then", "TestOwnersNumbersNeverGoBack"},
 	{"Close leaves sessions live", "watchdog.go",
 		"\tfor _, l := range leases {\n\t\tl.end(ErrClosed)\n", "\tfor _, l := range leases {\n\t\t_ = l\n", "TestReleaseAfterClose/fake"},
 	{"a late grant is trusted", "acquire.go",
