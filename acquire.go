@@ -154,19 +154,15 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 	if c.conf.noExpiry {
 		request.TTL = claimTTL
 	}
-	sent := l.clock.Now()
-	s, r, err := c.ask(ctx, a, func(ctx context.Context) (store.Reply, error) {
-		return l.store.Acquire(ctx, request, queue)
-	})
+	s, got := c.ask(ctx, a, l.store.Acquire(request, queue))
+	sent, r, err := got.sent, got.reply, got.err
 	if s != nil {
 		return s, r, nil
 	}
 	if err == nil && r.Status == store.Held && c.conf.noExpiry {
-		var p store.Reply
-		if _, p, err = c.ask(ctx, a, func(ctx context.Context) (store.Reply, error) {
-			return l.store.Renew(ctx, a.ID, store.NoExpiry, 0, true, 0)
-		}); err == nil && p.Status != store.Held {
-			err = lossOf(p.Status)
+		_, got := c.ask(ctx, a, l.store.Renew(a.ID, store.NoExpiry, 0, true, 0))
+		if err = got.err; err == nil && got.reply.Status != store.Held {
+			err = lossOf(got.reply.Status)
 		}
 		r.TTL = store.NoExpiry
 	}
@@ -187,23 +183,28 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 
 // ask sends one request of the attempt and notes whether its outcome is known. A grant
 // that can be trusted ends it with a session.
-func (c *call) ask(ctx context.Context, a *attempt, request func(context.Context) (store.Reply, error)) (*Session, store.Reply, error) {
+func (c *call) ask(ctx context.Context, a *attempt, request *store.Call) (*Session, answer) {
 	l := c.m.l
 	l.lines.note(a, +1, nil)
-	answered := l.send(ctx, request)
+	r := l.send(ctx, request)
 	for {
 		select {
-		case got := <-answered:
+		case got := <-r.answered:
 			l.lines.note(a, -1, got.err)
-			return nil, got.reply, causeOf(ctx, got.err)
+			got.err = causeOf(ctx, got.err)
+			return nil, got
 		case <-c.wake:
 			if s := l.lines.claim(c); s != nil {
-				return s, store.Reply{}, nil
+				return s, answer{}
 			}
 		case <-ctx.Done():
 			// Whatever the caller's cause is, an error of Redis perhaps: no answer came.
-			l.lines.note(a, -1, context.Canceled)
-			return nil, store.Reply{}, context.Cause(ctx)
+			var outcome error
+			if !r.drop() {
+				outcome = context.Canceled
+			}
+			l.lines.note(a, -1, outcome)
+			return nil, answer{err: context.Cause(ctx)}
 		}
 	}
 }
@@ -283,19 +284,19 @@ func (ls *lines) takeBack(a *attempt) {
 	open, waits := a.open || a.flying > 0, a.waits
 	ls.mu.Unlock()
 	if open || waits {
-		ls.l.takeBack(a.ID, func(ctx context.Context, id store.ID, tombstone time.Duration) (store.Reply, error) {
+		ls.l.takeBack(a.ID, func(id store.ID, tombstone time.Duration) *store.Call {
 			if !open {
 				tombstone = 0
 			}
-			return ls.l.store.Release(ctx, id, tombstone, 0, nil)
+			return ls.l.store.Release(id, tombstone, 0, nil)
 		})
 	}
 }
 
-func (l *Locker) takeBack(id store.ID, how func(context.Context, store.ID, time.Duration) (store.Reply, error)) {
+func (l *Locker) takeBack(id store.ID, how func(store.ID, time.Duration) *store.Call) {
 	l.spawn(func() {
-		_, _, _ = l.insist(context.Background(), cleanupTime, func(ctx context.Context) (store.Reply, error) {
-			return how(ctx, id, tombstoneTTL)
+		_, _, _ = l.insist(context.Background(), cleanupTime, func() *store.Call {
+			return how(id, tombstoneTTL)
 		})
 	})
 }
@@ -321,10 +322,8 @@ func (c *call) resume() (*Session, error) {
 		a.TTL = store.NoExpiry
 	}
 	a.Channel, a.epoch = l.hints.channel()
-	sent := l.clock.Now()
-	_, r, err := c.ask(c.ctx, a, func(ctx context.Context) (store.Reply, error) {
-		return l.store.Resume(ctx, a.Attempt)
-	})
+	_, got := c.ask(c.ctx, a, l.store.Resume(a.Attempt))
+	r, err := got.reply, got.err
 	if err != nil {
 		if a.open {
 			l.takeBack(a.ID, l.store.Withdraw) // the lease stays its token's
@@ -335,7 +334,7 @@ func (c *call) resume() (*Session, error) {
 		return nil, lossOf(r.Status)
 	}
 	l.lines.mu.Lock()
-	s, err := a.hold(c, sent, r)
+	s, err := a.hold(c, got.sent, r)
 	l.lines.mu.Unlock()
 	if err == nil {
 		l.lines.hold(s)

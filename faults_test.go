@@ -2,6 +2,7 @@ package holdfast_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -94,6 +95,7 @@ func init() {
 	} {
 		scriptNames[s.Hash], scriptNames[s.Source] = name, name
 	}
+	scriptNames[scripts.Touch.Hash], scriptNames[scripts.Touch.Source] = "renew", "renew" // its short form
 }
 
 // tapped returns a Locker whose requests pass the tap, on a link without faults.
@@ -176,8 +178,29 @@ func (p *tap) await(script string) {
 
 func (p *tap) DialHook(next redis.DialHook) redis.DialHook { return next }
 
+// ProcessPipelineHook takes each call of a pipeline as if it came alone.
 func (p *tap) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	one := p.ProcessHook(func(ctx context.Context, cmd redis.Cmder) error { return next(ctx, []redis.Cmder{cmd}) })
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if len(cmds[0].Args()) < 2 || scriptNames[cmds[0].Args()[1]] == "" {
+			return next(ctx, cmds) // the client's own, on a connection that it makes
+		}
+		failed := make(chan error, len(cmds))
+		for _, cmd := range cmds {
+			go func() {
+				err := one(ctx, cmd)
+				if err != nil {
+					cmd.SetErr(err)
+				}
+				failed <- err
+			}()
+		}
+		var first error
+		for range cmds {
+			first = errors.Join(first, <-failed)
+		}
+		return first
+	}
 }
 
 func (p *tap) ProcessHook(next redis.ProcessHook) redis.ProcessHook {

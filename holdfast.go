@@ -23,6 +23,8 @@ type Locker struct {
 	lines *lines
 	hints *hints
 
+	couriers couriers
+
 	// ctx ends, with ErrClosed, when Close is called.
 	ctx   context.Context
 	close context.CancelCauseFunc
@@ -49,6 +51,7 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 	l.dog = newWatchdog(l)
 	l.lines = &lines{l: l, of: make(map[string]*line)}
 	l.hints = newHints(l)
+	l.couriers = couriers{l: l, of: make(map[string]*courier)}
 	l.ctx, l.close = context.WithCancelCause(context.Background())
 	return l
 }
@@ -102,37 +105,19 @@ func (l *Locker) leave() {
 	}
 }
 
-// answer is what came of a request.
-type answer struct {
-	reply store.Reply
-	err   error
-}
-
-// send starts one request. go-redis ignores a cancellation in mid-flight, so the request
-// has its own goroutine, which then goes on until the client's time-out.
-func (l *Locker) send(ctx context.Context, request func(context.Context) (store.Reply, error)) <-chan answer {
-	answered := make(chan answer, 1)
-	if ctx.Err() != nil {
-		answered <- answer{err: &unasked{context.Cause(ctx)}}
-		return answered
-	}
-	l.spawn(func() {
-		r, err := request(ctx)
-		answered <- answer{r, err}
-	})
-	return answered
-}
-
 // ask runs one request and returns when it is answered or ctx is done, with ctx's cause
 // if that comes first.
-func (l *Locker) ask(ctx context.Context, request func(context.Context) (store.Reply, error)) (store.Reply, error) {
-	answered := l.send(ctx, request)
+func (l *Locker) ask(ctx context.Context, call *store.Call) (store.Reply, error) {
+	r := l.send(ctx, call)
 	select {
-	case a := <-answered:
+	case a := <-r.answered:
 		return a.reply, causeOf(ctx, a.err)
 	case <-ctx.Done():
+		if r.drop() {
+			return store.Reply{}, &unasked{context.Cause(ctx)}
+		}
 		select {
-		case a := <-answered:
+		case a := <-r.answered:
 			return a.reply, causeOf(ctx, a.err)
 		default:
 			return store.Reply{}, context.Cause(ctx)
@@ -166,14 +151,14 @@ const cleanupTime = 5 * time.Second
 
 // insist asks until the server has answered or the time is up, also if ctx has ended, and
 // says whether a request before the last, or that one if err is not nil, may have run.
-func (l *Locker) insist(ctx context.Context, bound time.Duration, request func(context.Context) (store.Reply, error)) (r store.Reply, open bool, err error) {
+func (l *Locker) insist(ctx context.Context, bound time.Duration, request func() *store.Call) (r store.Reply, open bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, errCleanup)
 	defer cancel()
 	for pause := minGap; ; pause = min(2*pause, time.Second) {
 		// A try has its own bound: a connection that says nothing must not use up the time
 		// of those after it.
 		try, done := context.WithTimeoutCause(ctx, max(bound/3, 10*minGap), errCleanup)
-		r, err = l.ask(try, request)
+		r, err = l.ask(try, request())
 		done()
 		open = open || undecided(err)
 		if err == nil || !store.Transient(err) {

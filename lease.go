@@ -1,7 +1,6 @@
 package holdfast
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -81,6 +80,9 @@ func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
 	return l
 }
 
+// beat is what renewals are in step with: those that go together cost less.
+const beat = 50 * time.Millisecond
+
 // trust counts a lease whose TTL the server gave in answer to a request that was sent at
 // sent. The server's clock started on it later than that, so it ends no earlier.
 // Called with mu held, or before the lease is shared.
@@ -99,9 +101,13 @@ func (l *lease) trust(sent, ttl time.Duration) {
 		// given back before.
 		l.renewAt = l.l.clock.Now() + settle
 	case !l.conf.noRenewal:
-		// Up to a tenth early, so that leases that began together don't renew together.
+		// Up to a tenth early, so that leases that began together don't all renew together;
+		// and at the last beat before that, so that those near each other do.
 		every := l.conf.renewEvery()
 		l.renewAt = sent + every - rand.N(every/10+1)
+		if every >= 10*beat {
+			l.renewAt -= l.renewAt % beat
+		}
 	}
 	l.limit()
 }
@@ -136,9 +142,8 @@ func (l *lease) expect(s *Session, sent, ttl time.Duration, replace bool) (uint6
 		l.validUntil = min(l.validUntil, sent+window(ttl))
 		l.limit()
 	}
-	next := l.next()
+	l.l.dog.plan(l, l.next())
 	l.mu.Unlock()
-	l.l.dog.wakeBy(l, next)
 	return seq, nil
 }
 
@@ -175,10 +180,9 @@ func (l *lease) answered(seq uint64, sent time.Duration, r store.Reply) error {
 		l.short = false
 		l.trust(sent, r.TTL)
 	}
-	lost, next := l.lost, l.next()
-	l.mu.Unlock()
-	l.l.dog.wakeBy(l, next)
-	return lost
+	defer l.mu.Unlock()
+	l.l.dog.plan(l, l.next())
+	return l.lost
 }
 
 // next returns when the watchdog has to look at the lease. Called with mu held.
@@ -224,45 +228,45 @@ func (l *lease) kept() bool {
 	return l.lost == nil && !l.stopped && (l.session.releasing > 0 || !l.session.ended())
 }
 
-// renew sends a renewal, and plans the next try in case that it fails: a try that is
-// stuck does not hold up those after it. Called with mu held.
+// renew hands a renewal to the watchdog, and plans the next try in case that it fails: a
+// try that is stuck does not hold up those after it. Called with mu held.
 func (l *lease) renew(now time.Duration) {
-	r := &l.requests
-	r.last++
-	seq, void := r.last, uint64(0)
-	if r.open {
-		void = seq
-	}
+	q := &l.requests
+	q.last++
+	r := renewal{lease: l, sent: now, seq: q.last, epoch: l.l.hints.epoch(), bound: l.validUntil - now}
 	// What is left of a claim, or of a TTL that was set short, leaves less time for tries.
 	l.renewAt = now + jitter(min(l.conf.retryRenewal(), max((l.validUntil-now)/4, minGap)))
-	keep := now >= l.keepAt
+	ttl, keep, fence := l.conf.ttl, now >= l.keepAt, l.used()
 	if keep {
 		l.keepAt = now + keepEvery
 	}
-	ttl, bound := l.conf.ttl, l.validUntil-now
 	if l.conf.noExpiry {
-		ttl, bound = store.NoExpiry, l.conf.renewEvery()
+		ttl, r.bound = store.NoExpiry, l.conf.renewEvery()
 	}
-	fence, epoch := l.used(), l.l.hints.epoch()
-	request := func(ctx context.Context) (store.Reply, error) {
-		return l.l.store.Renew(ctx, l.id, ttl, void, keep, fence)
+	switch {
+	case l.conf.noRenewal && !l.short: // asked for another reason: only a loss counts
+		l.renewAt, r.seq = forever, 0
+		r.call = l.l.store.Check(l.id)
+	case q.open:
+		r.call = l.l.store.Renew(l.id, ttl, r.seq, keep, fence)
+	case l.private, keep, fence != 0, l.conf.noExpiry:
+		r.call = l.l.store.Renew(l.id, ttl, 0, keep, fence)
+	default: // nobody else knows the token, and Redis has nothing more to be told
+		r.ttl = ttl
 	}
-	if l.conf.noRenewal && !l.short { // asked for another reason: only a loss counts
-		l.renewAt, seq = forever, 0
-		request = func(ctx context.Context) (store.Reply, error) { return l.l.store.Check(ctx, l.id) }
+	l.l.dog.renewals = append(l.l.dog.renewals, r)
+}
+
+// renewed takes what came of a renewal.
+func (l *lease) renewed(r *renewal, reply store.Reply, err error) {
+	if err != nil {
+		l.failed(err)
+		return
 	}
-	// Nobody waits for this goroutine but Close. It ends with the client's time-outs.
-	l.l.spawn(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), bound)
-		defer cancel()
-		reply, err := request(ctx)
-		if err != nil {
-			l.failed(err)
-			return
-		}
-		l.queue(reply.Others, epoch)
-		_ = l.answered(seq, now, reply)
-	})
+	if r.call != nil {
+		l.queue(reply.Others, r.epoch)
+	}
+	_ = l.answered(r.seq, r.sent, reply)
 }
 
 // used returns the largest fence in use, or 0 if Redis knows it. Called with mu held.

@@ -186,14 +186,14 @@ func (m *Mutex) ForceRelease(ctx context.Context) error {
 }
 
 // ask sends a request about the lock that is nobody's in particular.
-func (m *Mutex) ask(ctx context.Context, request func(context.Context, store.Keys) (store.Reply, error)) (store.Reply, error) {
+func (m *Mutex) ask(ctx context.Context, request func(store.Keys) *store.Call) (store.Reply, error) {
 	mustContext(ctx)
 	if m.err != nil {
 		return store.Reply{}, m.err
 	}
 	ctx, done := m.l.bind(ctx)
 	defer done()
-	r, err := m.l.ask(ctx, func(ctx context.Context) (store.Reply, error) { return request(ctx, m.keys) })
+	r, err := m.l.ask(ctx, request(m.keys))
 	return r, ended(ctx, err)
 }
 

@@ -213,8 +213,8 @@ func (s *Session) giveBack(ctx context.Context) error {
 	// After the end of the lease the key is likely gone; one quick question tells.
 	bound := min(max(left, time.Second), cleanupTime)
 	sent := l.l.clock.Now()
-	r, open, err := l.l.insist(ctx, bound, func(ctx context.Context) (store.Reply, error) {
-		return l.l.store.Release(ctx, l.id, tombstone, fence, next)
+	r, open, err := l.l.insist(ctx, bound, func() *store.Call {
+		return l.l.store.Release(l.id, tombstone, fence, next)
 	})
 	lines.released(l, heir, sent, r, open, err)
 	s.asked = s.asked || open
@@ -245,8 +245,8 @@ func (s *Session) handOut(ctx context.Context) error {
 		ttl = store.NoExpiry
 	}
 	seq := l.number()
-	r, _, err := l.l.insist(ctx, min(left, cleanupTime), func(ctx context.Context) (store.Reply, error) {
-		return l.l.store.Renew(ctx, l.id, ttl, seq, true, fence)
+	r, _, err := l.l.insist(ctx, min(left, cleanupTime), func() *store.Call {
+		return l.l.store.Renew(l.id, ttl, seq, true, fence)
 	})
 	switch {
 	case err != nil:

@@ -123,9 +123,7 @@ func (s *Session) check(ctx context.Context) error {
 		return err
 	}
 	l := s.lease
-	r, err := l.l.ask(ctx, func(ctx context.Context) (store.Reply, error) {
-		return l.l.store.Check(ctx, l.id)
-	})
+	r, err := l.l.ask(ctx, l.l.store.Check(l.id))
 	switch {
 	case err != nil:
 		return ended(ctx, err)
@@ -192,9 +190,7 @@ func (s *Session) extend(ctx context.Context, d time.Duration, replace bool) err
 	if err != nil {
 		return err
 	}
-	r, err := l.l.ask(ctx, func(ctx context.Context) (store.Reply, error) {
-		return l.l.store.Extend(ctx, l.id, d, replace, seq)
-	})
+	r, err := l.l.ask(ctx, l.l.store.Extend(l.id, d, replace, seq))
 	if err != nil {
 		return ended(ctx, err)
 	}

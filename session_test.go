@@ -225,7 +225,7 @@ func TestExtendKinds(t *testing.T) {
 		about("extended", ttl+3*time.Second)
 		do(s.Extend(e.ctx(), 1500*time.Microsecond)) // the fraction is dropped
 		time.Sleep(ttl/2 + 100*time.Millisecond)     // a renewal goes by
-		about("renewed", ttl+3*time.Second-ttl/2-100*time.Millisecond)
+		about("renewed", ttl+3*time.Second+time.Millisecond-ttl/2-100*time.Millisecond)
 		do(s.SetTTL(e.ctx(), 20*time.Second))
 		about("set longer", 20*time.Second)
 		do(s.Reacquire(e.ctx()))

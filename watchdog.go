@@ -2,17 +2,24 @@ package holdfast
 
 import (
 	"container/heap"
+	"context"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/store"
 )
 
 // watchdog keeps the leases of a Locker alive while it can, and ends their sessions when
-// it can't. One goroutine looks at each lease when something is due: a renewal, which it
-// sends off and does not wait for, or the end of the lease. So no I/O, slow or stuck,
-// delays an end. What is due when, and what an answer means, is in lease.go.
+// it can't. One goroutine looks at each lease when something is due: a renewal, or the end
+// of the lease. It sends off what is to be renewed, many leases a request, and does not
+// wait for it: so no I/O, slow or stuck, delays an end. What is due when, and what an
+// answer means, is in lease.go.
 type watchdog struct {
 	l    *Locker
 	wake chan struct{} // capacity 1: the heap's head is earlier than the goroutine knows
+
+	renewals []renewal // that are due; of the goroutine
 
 	mu      sync.Mutex
 	heap    leaseHeap
@@ -51,6 +58,23 @@ func (w *watchdog) watch(l *lease) bool {
 func (w *watchdog) wakeBy(l *lease, at time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.set(l, at, false)
+}
+
+// plan makes the watchdog look at the lease at that time, and not before unless there is
+// reason to ask at once. Called with the lease's mu held, under which at was found.
+func (w *watchdog) plan(l *lease, at time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l.askNow.Load() {
+		at = 0
+	}
+	w.set(l, at, true)
+}
+
+// set puts the lease where it belongs in the heap; false if the Locker is closed. Called
+// with mu held.
+func (w *watchdog) set(l *lease, at time.Duration, later bool) bool {
 	switch {
 	case w.closed:
 		return false
@@ -59,7 +83,7 @@ func (w *watchdog) wakeBy(l *lease, at time.Duration) bool {
 	case l.slot.index == 0:
 		l.slot.at = at
 		heap.Push(&w.heap, l)
-	case at < l.slot.at:
+	case at < l.slot.at || later && at > l.slot.at:
 		l.slot.at = at
 		heap.Fix(&w.heap, l.slot.index-1)
 	}
@@ -118,10 +142,91 @@ func (w *watchdog) run() {
 				l.end(ErrClosed) // stop did not see it: it was in hand here
 			}
 		}
+		w.renew()
 		if pause, ok := w.arm(); ok {
 			timer.Reset(pause)
 		}
 	}
+}
+
+// renewal is what a lease asks of Redis when it is time.
+type renewal struct {
+	lease       *lease
+	sent, bound time.Duration
+	seq, epoch  uint64
+	ttl         time.Duration // to be renewed for that, by NAME alone; unless there is
+	call        *store.Call
+}
+
+// renewMost is how many leases are renewed by one request.
+const renewMost = 256
+
+// renew sends off the renewals that are due: to each server its own, those that are of one
+// kind together.
+func (w *watchdog) renew() {
+	type kind struct {
+		server string
+		full   bool
+	}
+	kinds := make(map[kind][]renewal)
+	for i := range w.renewals {
+		r := &w.renewals[i]
+		k := kind{w.l.store.Server(r.lease.id.Keys), r.call != nil}
+		kinds[k] = append(kinds[k], *r)
+	}
+	clear(w.renewals)
+	w.renewals = w.renewals[:0]
+	for k, all := range kinds {
+		for part := range slices.Chunk(all, renewMost) {
+			// Nobody waits for this goroutine but Close. It ends with the client's time-outs.
+			w.l.spawn(func() { w.deliver(part, k.full) })
+		}
+	}
+}
+
+// deliver makes one request of renewals and hands out the answers.
+func (w *watchdog) deliver(part []renewal, full bool) {
+	var bound time.Duration
+	for _, r := range part {
+		bound = max(bound, r.bound)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	if !full {
+		part = w.touch(ctx, part)
+	}
+	if len(part) == 0 {
+		return
+	}
+	calls := make([]*store.Call, len(part))
+	for i, r := range part {
+		calls[i] = r.call
+	}
+	w.l.store.Do(ctx, calls...)
+	for i := range part {
+		r := &part[i]
+		r.lease.renewed(r, r.call.Reply, r.call.Err)
+	}
+}
+
+// touch renews leases by NAME alone, and returns those that have to be asked why they
+// could not be.
+func (w *watchdog) touch(ctx context.Context, part []renewal) (refused []renewal) {
+	touches := make([]store.Touch, len(part))
+	for i, r := range part {
+		touches[i] = store.Touch{ID: &r.lease.id, TTL: r.ttl}
+	}
+	err := w.l.store.Touch(ctx, touches)
+	for i := range part {
+		r, left := &part[i], touches[i].Left
+		if err == nil && left == 0 {
+			r.seq, r.call = 0, w.l.store.Check(r.lease.id) // which renews nothing
+			refused = append(refused, *r)
+			continue
+		}
+		r.lease.renewed(r, store.Reply{Status: store.Held, TTL: left}, err)
+	}
+	return refused
 }
 
 // due takes the leases off the heap whose time has come.

@@ -18,11 +18,15 @@ type Script struct {
 	Keys         int
 }
 
-func script(keys int, parts ...string) *Script {
-	before, body := parts[:len(parts)-1], parts[len(parts)-1]
-	source := fmt.Sprintf("local WIDTH = %d\n%s\nlocal function one()\n%s\nend\n%s", keys, strings.Join(before, "\n"), body, each)
+func script(keys int, source string) *Script {
 	hash := sha1.Sum([]byte(source))
 	return &Script{Source: source, Hash: hex.EncodeToString(hash[:]), Keys: keys}
+}
+
+// perLock returns the script that runs the last of the parts for every lock of a call.
+func perLock(keys int, parts ...string) *Script {
+	before, body := strings.Join(parts[:len(parts)-1], "\n"), parts[len(parts)-1]
+	return script(keys, fmt.Sprintf("local WIDTH = %d\n%s\nlocal function one()\n%s\nend\n%s", keys, before, body, each))
 }
 
 var (
@@ -42,6 +46,8 @@ var (
 	resume string
 	//go:embed renew.lua
 	renew string
+	//go:embed touch.lua
+	touch string
 	//go:embed extend.lua
 	extend string
 	//go:embed release.lua
@@ -56,12 +62,13 @@ var (
 
 // The scripts as Redis gets them: each behind the parts that it builds on.
 var (
-	Acquire = script(3, own, fence, queue, acquire)
-	Resume  = script(2, own, fence, queue, resume)
-	Renew   = script(2, own, renew)
-	Extend  = script(2, own, extend)
-	Release = script(3, own, fence, queue, release)
-	Check   = script(2, own, check)
-	Inspect = script(3, own, inspect)
-	Force   = script(3, own, fence, queue, force)
+	Acquire = perLock(3, own, fence, queue, acquire)
+	Resume  = perLock(2, own, fence, queue, resume)
+	Renew   = perLock(2, own, renew)
+	Touch   = script(1, touch)
+	Extend  = perLock(2, own, extend)
+	Release = perLock(3, own, fence, queue, release)
+	Check   = perLock(2, own, check)
+	Inspect = perLock(3, own, inspect)
+	Force   = perLock(3, own, fence, queue, force)
 )

@@ -19,13 +19,14 @@ func redact(err error, args []any) error {
 	if token == "" || !strings.Contains(err.Error(), token) {
 		return err
 	}
-	return redacted(strings.ReplaceAll(err.Error(), token, "(token)"))
+	return scriptError(strings.ReplaceAll(err.Error(), token, "(token)"))
 }
 
-type redacted string
+// scriptError is a server's error by its text.
+type scriptError string
 
-func (r redacted) Error() string { return string(r) }
-func (redacted) RedisError()     {}
+func (e scriptError) Error() string { return string(e) }
+func (scriptError) RedisError()     {}
 
 // Answered reports whether an error is the server's own answer. A script that answers
 // with an error has not taken NAME: it writes that last.

@@ -20,6 +20,7 @@ const (
 	Stale      Status = -5 // a later request overtook this one
 	Persistent Status = -6 // the lock has no expiry
 	Stranger   Status = -7 // held, but not through Holdfast
+	failed     Status = -8 // an error, which came for one lock of several
 )
 
 // Reply is a script's decoded reply.
@@ -51,12 +52,11 @@ func decode(v any) (Reply, error) {
 		Status: Status(n[0]), TTL: time.Duration(n[1]) * time.Millisecond, Fence: n[2],
 		Place: n[3], Others: n[3]&1 != 0, Ahead: n[3]&2 != 0,
 	}
-	if r.Status < Stranger || r.Status > Granted {
+	if r.Status < failed || r.Status > Granted {
 		return Reply{}, malformed(v)
 	}
 	// A TTL below -1 is none that a script returns; one past the range of a Duration
 	// must not come out negative.
-	const most = int64(1<<63-1) / int64(time.Millisecond)
 	if n[1] < -1 || n[1] > most || n[2] < 0 || n[3] < 0 {
 		return Reply{}, malformed(v)
 	}
@@ -67,6 +67,9 @@ func decode(v any) (Reply, error) {
 	}
 	return r, nil
 }
+
+// most is the largest Duration, in ms.
+const most = int64(1<<63-1) / int64(time.Millisecond)
 
 func malformed(v any) error {
 	return fmt.Errorf("a reply that no Holdfast script makes (%T)", v)

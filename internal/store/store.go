@@ -18,6 +18,7 @@ type Store struct {
 	client  redis.UniversalClient
 	sharded bool // keys must share a slot
 	ring    bool
+	chunk   int // how many locks a script may be called for
 	// flags go with every script that may grant the lock: "s" if the server that runs it
 	// knows everybody who listens to a channel. A node of a Cluster does not.
 	flags string
@@ -28,13 +29,13 @@ type Store struct {
 
 // New returns a Store. It does no I/O.
 func New(client redis.UniversalClient) *Store {
-	s := &Store{client: client}
+	s := &Store{client: client, chunk: 256}
 	switch c := client.(type) {
 	case *redis.Client:
 		s.flags = "s"
 		s.keyspace = fmt.Sprintf("__keyspace@%d__:", c.Options().DB)
 	case *redis.ClusterClient:
-		s.sharded = true
+		s.sharded, s.chunk = true, 1
 	case *redis.Ring:
 		s.ring = true
 	}
@@ -87,44 +88,74 @@ type Attempt struct {
 	Channel string
 }
 
+// Server names the server that has a lock's keys, as far as is known without asking.
+// Empty if there is only one.
+func (s *Store) Server(keys Keys) string {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if !ok {
+		return ""
+	}
+	master, err := cluster.MasterForKey(done, keys.Name)
+	if err != nil {
+		return ""
+	}
+	return master.Options().Addr
+}
+
+// done is a context that has ended: what it comes with must not wait for anybody.
+var done = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// Call is what a script shall do for one lock and, after [Store.Do], what came of it.
+type Call struct {
+	Keys   Keys
+	script *scripts.Script
+	args   []any
+	Reply  Reply
+	Err    error
+}
+
 // Acquire takes NAME if it is free and nobody waits for it: Held with a fence, Busy or
 // Stranger, or Withdrawn. With queue, an attempt that does not get it stands in the queue
 // from then on, or is noted to wait there still; within some seconds it must ask again.
 // The lock may be granted to it at any time.
-func (s *Store) Acquire(ctx context.Context, a Attempt, queue bool) (Reply, error) {
+func (s *Store) Acquire(a Attempt, queue bool) *Call {
 	flags := s.flags
 	if queue {
 		flags += "q"
 	}
-	return s.own(ctx, scripts.Acquire, a.ID, a.TTL.Milliseconds(), a.Label, a.Channel, flags)
+	return own(scripts.Acquire, a.ID, a.TTL.Milliseconds(), a.Label, a.Channel, flags)
 }
 
 // Resume takes up the lease of the ID's token: Held with a new fence, Gone, Taken, or
 // Withdrawn.
-func (s *Store) Resume(ctx context.Context, a Attempt) (Reply, error) {
-	return s.own(ctx, scripts.Resume, a.ID, a.TTL.Milliseconds(), a.Label, a.Channel)
+func (s *Store) Resume(a Attempt) *Call {
+	return own(scripts.Resume, a.ID, a.TTL.Milliseconds(), a.Label, a.Channel)
 }
 
 // Renew sees to it that at least ttl is left: Held with what is left, or Gone, Taken,
 // Forced. A seq other than 0 makes every Extend with a smaller one void. keep is wanted
 // once in some hours. A fence other than 0 is the largest that was used.
-func (s *Store) Renew(ctx context.Context, id ID, ttl time.Duration, seq uint64, keep bool, fence int64) (Reply, error) {
+func (s *Store) Renew(id ID, ttl time.Duration, seq uint64, keep bool, fence int64) *Call {
 	var number any = ""
 	if seq != 0 {
 		number = seq
 	}
-	return s.own(ctx, scripts.Renew, id, ttl.Milliseconds(), number, flag(keep), used(fence))
+	return own(scripts.Renew, id, ttl.Milliseconds(), number, flag(keep), used(fence))
 }
 
 // Extend adds d to what is left, or replaces it: Held with what is left, or Gone,
 // Taken, Forced, Stale, Persistent. The seq is larger than that of every earlier call
 // for this ID; calling again with the same one does nothing more.
-func (s *Store) Extend(ctx context.Context, id ID, d time.Duration, replace bool, seq uint64) (Reply, error) {
+func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint64) *Call {
 	mode := "add"
 	if replace {
 		mode = "set"
 	}
-	return s.own(ctx, scripts.Extend, id, d.Milliseconds(), mode, seq)
+	return own(scripts.Extend, id, d.Milliseconds(), mode, seq)
 }
 
 // Release gives NAME back if it is still this ID's, to the first in the queue if there is
@@ -134,71 +165,34 @@ func (s *Store) Extend(ctx context.Context, id ID, d time.Duration, replace bool
 //
 // With a heir, that attempt stands in the queue before NAME is given on; Granted, with
 // its lease, if it is its turn.
-func (s *Store) Release(ctx context.Context, id ID, tombstone time.Duration, fence int64, heir *Attempt) (Reply, error) {
-	args := []any{lasting(tombstone), s.flags + "d", used(fence)}
-	if heir != nil {
-		args = append(args, heir.Token, heir.Owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
+func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attempt) *Call {
+	if heir == nil {
+		return own(scripts.Release, id, lasting(tombstone), s.flags+"d", used(fence))
 	}
-	return s.own(ctx, scripts.Release, id, args...)
+	return own(scripts.Release, id, lasting(tombstone), s.flags+"d", used(fence),
+		heir.Token, heir.Owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
 }
 
 // Withdraw leaves the tombstone only.
-func (s *Store) Withdraw(ctx context.Context, id ID, tombstone time.Duration) (Reply, error) {
-	return s.own(ctx, scripts.Release, id, lasting(tombstone), "", "")
+func (s *Store) Withdraw(id ID, tombstone time.Duration) *Call {
+	return own(scripts.Release, id, lasting(tombstone), "", "")
 }
 
 // Check asks whether NAME is still this ID's: Held with what is left, or Gone, Taken,
 // Forced.
-func (s *Store) Check(ctx context.Context, id ID) (Reply, error) {
-	return s.own(ctx, scripts.Check, id)
-}
+func (s *Store) Check(id ID) *Call { return own(scripts.Check, id) }
 
 // Inspect asks who holds NAME: Held by one of ours, Stranger, Gone if free.
-func (s *Store) Inspect(ctx context.Context, keys Keys) (Reply, error) {
-	return s.run(ctx, scripts.Inspect, keys)
-}
+func (s *Store) Inspect(keys Keys) *Call { return &Call{script: scripts.Inspect, Keys: keys} }
 
 // Force takes NAME from whoever holds it: Held if somebody did, else Gone.
-func (s *Store) Force(ctx context.Context, keys Keys) (Reply, error) {
-	return s.run(ctx, scripts.Force, keys, s.flags)
+func (s *Store) Force(keys Keys) *Call {
+	return &Call{script: scripts.Force, Keys: keys, args: []any{s.flags}}
 }
 
-func (s *Store) own(ctx context.Context, script *scripts.Script, id ID, args ...any) (Reply, error) {
-	return s.run(ctx, script, id.Keys, append([]any{id.Token, id.Owner}, args...)...)
+func own(script *scripts.Script, id ID, args ...any) *Call {
+	return &Call{script: script, Keys: id.Keys, args: append([]any{id.Token, id.Owner}, args...)}
 }
-
-// run sends one script by its hash, and whole if the server does not know it: a server
-// that says so has not run it, so this is not a second run.
-func (s *Store) run(ctx context.Context, script *scripts.Script, keys Keys, args ...any) (Reply, error) {
-	v, err := s.send(ctx, "evalsha", script.Hash, script.Keys, keys, args)
-	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		v, err = s.send(ctx, "eval", script.Source, script.Keys, keys, args)
-	}
-	if err != nil {
-		return Reply{}, redact(err, args)
-	}
-	return decode(v)
-}
-
-func (s *Store) send(ctx context.Context, verb, script string, n int, keys Keys, args []any) (any, error) {
-	line := append(make([]any, 0, 6+len(args)), verb, script, n, keys.Name, keys.Aux)
-	if n == 3 {
-		line = append(line, keys.Queue)
-	}
-	cmd := redis.NewCmd(ctx, append(line, args...)...)
-	cmd.SetFirstKeyPos(3)
-	if err := s.client.Process(ctx, once{cmd}); err != nil {
-		return nil, err
-	}
-	return cmd.Val(), nil
-}
-
-// once keeps go-redis from sending a command again by itself. It would do so behind the
-// back of whoever counts a lease from the moment of sending, and after its time-out;
-// whether and when to try again is decided above this package.
-type once struct{ *redis.Cmd }
-
-func (once) NoRetry() bool { return true }
 
 func flag(on bool) string {
 	if on {

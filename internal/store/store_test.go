@@ -90,7 +90,7 @@ func TestScriptsAnswerInForm(t *testing.T) {
 		"real": redistest.Start(t).Client(),
 	} {
 		t.Run(what, func(t *testing.T) {
-			s, ctx := New(client), t.Context()
+			s := New(client)
 			keys, _ := s.Keys("{a}")
 			attempt := strings.Repeat("x", 36)
 			id := ID{Keys: keys, Token: "t", Owner: attempt + "t"}
@@ -104,44 +104,49 @@ func TestScriptsAnswerInForm(t *testing.T) {
 					return r
 				}
 			}
-			want("inspect", Gone, 0)(s.Inspect(ctx, keys))
-			want("check", Gone, 0)(s.Check(ctx, id))
-			want("resume", Gone, 0)(s.Resume(ctx, Attempt{ID: id, TTL: time.Minute, Label: "l"}))
-			first := want("acquire", Held, time.Minute)(s.Acquire(ctx, Attempt{ID: id, TTL: time.Minute, Label: "l"}, false))
-			again := want("acquire again", Held, time.Minute)(s.Acquire(ctx, Attempt{ID: id, TTL: time.Minute, Label: "l"}, false))
+			want("inspect", Gone, 0)(do(s, s.Inspect(keys)))
+			want("check", Gone, 0)(do(s, s.Check(id)))
+			want("resume", Gone, 0)(do(s, s.Resume(Attempt{ID: id, TTL: time.Minute, Label: "l"})))
+			first := want("acquire", Held, time.Minute)(do(s, s.Acquire(Attempt{ID: id, TTL: time.Minute, Label: "l"}, false)))
+			again := want("acquire again", Held, time.Minute)(do(s, s.Acquire(Attempt{ID: id, TTL: time.Minute, Label: "l"}, false)))
 			if first.Fence == 0 || first.Fence != again.Fence {
 				t.Errorf("fence %d, again %d", first.Fence, again.Fence)
 			}
-			want("acquire, held", Busy, time.Minute)(s.Acquire(ctx, Attempt{ID: other, TTL: time.Minute, Label: "l"}, false))
-			if r := want("inspect", Held, time.Minute)(s.Inspect(ctx, keys)); r.Label != "l" || r.Fence != first.Fence {
+			want("acquire, held", Busy, time.Minute)(do(s, s.Acquire(Attempt{ID: other, TTL: time.Minute, Label: "l"}, false)))
+			if r := want("inspect", Held, time.Minute)(do(s, s.Inspect(keys))); r.Label != "l" || r.Fence != first.Fence {
 				t.Errorf("inspect: %+v", r)
 			}
-			want("renew", Held, 2*time.Minute)(s.Renew(ctx, id, 2*time.Minute, 0, false, 0))
-			want("renew shorter", Held, 2*time.Minute)(s.Renew(ctx, id, time.Minute, 0, true, 0))
-			want("renew, another's", Taken, 0)(s.Renew(ctx, other, time.Minute, 0, false, 0))
-			want("extend", Held, 3*time.Minute)(s.Extend(ctx, id, time.Minute, false, 1))
-			want("extend again", Held, 3*time.Minute)(s.Extend(ctx, id, time.Minute, false, 1))
-			want("set", Held, time.Minute)(s.Extend(ctx, id, time.Minute, true, 2))
-			want("renew, void", Held, 2*time.Minute)(s.Renew(ctx, id, 2*time.Minute, 4, false, 0))
-			want("set, overtaken", Stale, 2*time.Minute)(s.Extend(ctx, id, time.Second, true, 3))
-			want("renew, for ever", Held, -time.Millisecond)(s.Renew(ctx, id, NoExpiry, 0, true, 0))
-			want("extend, for ever", Persistent, -time.Millisecond)(s.Extend(ctx, id, time.Second, true, 5))
+			want("renew", Held, 2*time.Minute)(do(s, s.Renew(id, 2*time.Minute, 0, false, 0)))
+			want("renew shorter", Held, 2*time.Minute)(do(s, s.Renew(id, time.Minute, 0, true, 0)))
+			want("renew, another's", Taken, 0)(do(s, s.Renew(other, time.Minute, 0, false, 0)))
+			want("extend", Held, 3*time.Minute)(do(s, s.Extend(id, time.Minute, false, 1)))
+			want("extend again", Held, 3*time.Minute)(do(s, s.Extend(id, time.Minute, false, 1)))
+			want("set", Held, time.Minute)(do(s, s.Extend(id, time.Minute, true, 2)))
+			want("renew, void", Held, 2*time.Minute)(do(s, s.Renew(id, 2*time.Minute, 4, false, 0)))
+			want("set, overtaken", Stale, 2*time.Minute)(do(s, s.Extend(id, time.Second, true, 3)))
+			want("renew, for ever", Held, -time.Millisecond)(do(s, s.Renew(id, NoExpiry, 0, true, 0)))
+			want("extend, for ever", Persistent, -time.Millisecond)(do(s, s.Extend(id, time.Second, true, 5)))
 			next := ID{Keys: keys, Token: "t", Owner: strings.Repeat("z", 36) + "t"}
-			if r := want("resume", Held, time.Minute)(s.Resume(ctx, Attempt{ID: next, TTL: time.Minute, Label: "m"})); r.Fence <= first.Fence {
+			if r := want("resume", Held, time.Minute)(do(s, s.Resume(Attempt{ID: next, TTL: time.Minute, Label: "m"}))); r.Fence <= first.Fence {
 				t.Errorf("fence %d after %d", r.Fence, first.Fence)
 			}
-			want("check, displaced", Taken, 0)(s.Check(ctx, id))
-			want("release, displaced", Taken, 0)(s.Release(ctx, id, 0, 0, nil))
-			want("force", Held, 0)(s.Force(ctx, keys))
-			want("force, free", Gone, 0)(s.Force(ctx, keys))
-			want("check, forced", Forced, 0)(s.Check(ctx, next))
-			want("withdraw", Gone, 0)(s.Withdraw(ctx, id, time.Minute))
-			want("acquire, withdrawn", Withdrawn, 0)(s.Acquire(ctx, Attempt{ID: id, TTL: time.Minute, Label: ""}, false))
-			want("acquire", Held, time.Minute)(s.Acquire(ctx, Attempt{ID: other, TTL: time.Minute, Label: ""}, false))
-			want("release", Held, 0)(s.Release(ctx, other, time.Minute, 0, nil))
-			want("acquire, released", Withdrawn, 0)(s.Acquire(ctx, Attempt{ID: other, TTL: time.Minute, Label: ""}, false))
+			want("check, displaced", Taken, 0)(do(s, s.Check(id)))
+			want("release, displaced", Taken, 0)(do(s, s.Release(id, 0, 0, nil)))
+			want("force", Held, 0)(do(s, s.Force(keys)))
+			want("force, free", Gone, 0)(do(s, s.Force(keys)))
+			want("check, forced", Forced, 0)(do(s, s.Check(next)))
+			want("withdraw", Gone, 0)(do(s, s.Withdraw(id, time.Minute)))
+			want("acquire, withdrawn", Withdrawn, 0)(do(s, s.Acquire(Attempt{ID: id, TTL: time.Minute, Label: ""}, false)))
+			want("acquire", Held, time.Minute)(do(s, s.Acquire(Attempt{ID: other, TTL: time.Minute, Label: ""}, false)))
+			want("release", Held, 0)(do(s, s.Release(other, time.Minute, 0, nil)))
+			want("acquire, released", Withdrawn, 0)(do(s, s.Acquire(Attempt{ID: other, TTL: time.Minute, Label: ""}, false)))
 		})
 	}
+}
+
+func do(s *Store, c *Call) (Reply, error) {
+	s.Do(context.Background(), c)
+	return c.Reply, c.Err
 }
 
 // TestTombstonesAreForgotten: they don't pile up in a lock that is in use for long.
@@ -154,7 +159,7 @@ func TestTombstonesAreForgotten(t *testing.T) {
 		return ID{Keys: keys, Token: token, Owner: token}
 	}
 	for i := range 1500 {
-		if _, err := s.Withdraw(ctx, id(i), time.Minute); err != nil {
+		if _, err := do(s, s.Withdraw(id(i), time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,14 +170,14 @@ func TestTombstonesAreForgotten(t *testing.T) {
 		t.Errorf("they expire in %v", ttl)
 	}
 	for _, i := range []int{500, 1499} {
-		if r, err := s.Acquire(ctx, Attempt{ID: id(i), TTL: time.Second, Label: ""}, false); err != nil || r.Status != Withdrawn {
+		if r, err := do(s, s.Acquire(Attempt{ID: id(i), TTL: time.Second}, false)); err != nil || r.Status != Withdrawn {
 			t.Errorf("attempt %d: %+v, %v", i, r, err)
 		}
 	}
 	expired := strings.ReplaceAll(client.HGet(ctx, keys.Aux, "x").Val(), fmt.Sprintf("%036d", 1499), strings.Repeat("e", 36))
 	at := strings.Index(expired, "e") + 36
 	client.HSet(ctx, keys.Aux, "x", expired[:at]+"0000000001"+expired[at+10:])
-	if _, err := s.Withdraw(ctx, id(0), time.Minute); err != nil {
+	if _, err := do(s, s.Withdraw(id(0), time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if x := client.HGet(ctx, keys.Aux, "x").Val(); strings.Contains(x, "e") || len(x)%46 != 0 || len(x) < 46 {

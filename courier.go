@@ -1,0 +1,182 @@
+package holdfast
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/store"
+)
+
+// couriers carry the requests of the Locker's callers, each those to one Redis server: a
+// server that hangs holds up none but its own.
+type couriers struct {
+	l  *Locker
+	mu sync.Mutex
+	of map[string]*courier // by the store's name of the server
+}
+
+// courier carries requests that come at the same moment together, which costs both sides
+// far less than one by one. A request that comes alone is carried at once.
+type courier struct {
+	l       *Locker
+	mu      sync.Mutex
+	queue   []*request
+	prompt  int // deliveries under way that are not late
+	running int // all of them
+}
+
+const (
+	// A request waits for others only while so many deliveries are under way, and for no
+	// longer than it takes for one of them to be late: the network is slow then, and not we.
+	// Of late ones there are so many at most that they don't use up a client's connections.
+	promptMost = 4
+	lateAfter  = 2 * time.Millisecond
+	lateMost   = 12
+	// loadMost is how many requests go together: a script must not block Redis for long.
+	loadMost = 128
+)
+
+// request is one call on somebody's behalf.
+type request struct {
+	ctx      context.Context // when it is done nobody waits for the answer any more
+	call     *store.Call
+	answered chan answer // capacity 1
+	courier  *courier
+	taken    bool // on its way, or dropped; under the courier's mu
+}
+
+// answer is what came of a request that was sent at sent.
+type answer struct {
+	sent  time.Duration
+	reply store.Reply
+	err   error
+}
+
+// send starts one request. go-redis ignores a cancellation in mid-flight, so whoever waits
+// for the answer looks at ctx himself, and the request goes on until the client's time-out.
+func (l *Locker) send(ctx context.Context, call *store.Call) *request {
+	r := &request{ctx: ctx, call: call, answered: make(chan answer, 1)}
+	if ctx.Err() != nil {
+		r.unasked()
+		return r
+	}
+	r.courier = l.couriers.courier(l.store.Server(call.Keys))
+	r.courier.add(r)
+	return r
+}
+
+// unasked answers a request that was not sent and won't be.
+func (r *request) unasked() {
+	r.taken = true
+	r.answered <- answer{err: &unasked{context.Cause(r.ctx)}}
+}
+
+// drop gives up a request; false if it is on its way.
+func (r *request) drop() bool {
+	if r.courier == nil {
+		return true
+	}
+	r.courier.mu.Lock()
+	defer r.courier.mu.Unlock()
+	was := r.taken
+	r.taken = true
+	return !was
+}
+
+func (cs *couriers) courier(server string) *courier {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	c := cs.of[server]
+	if c == nil {
+		c = &courier{l: cs.l}
+		cs.of[server] = c
+	}
+	return c
+}
+
+func (c *courier) add(r *request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = append(c.queue, r)
+	c.start()
+}
+
+// start starts a delivery if there is something to deliver and not too much under way.
+// Called with mu held.
+func (c *courier) start() {
+	if len(c.queue) > 0 && c.prompt < promptMost && c.running < promptMost+lateMost {
+		c.prompt++
+		c.running++
+		c.l.spawn(c.run)
+	}
+}
+
+// run delivers what there is, until there is nothing, or it was late.
+func (c *courier) run() {
+	runtime.Gosched() // so that those who are about to add a request have done it
+	for {
+		c.mu.Lock()
+		load := c.take()
+		if load == nil {
+			c.prompt--
+			c.running--
+			c.mu.Unlock()
+			return
+		}
+		c.mu.Unlock()
+		late := time.AfterFunc(lateAfter, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.prompt--
+			c.start()
+		})
+		c.deliver(load)
+		if !late.Stop() {
+			c.mu.Lock()
+			c.running--
+			c.start()
+			c.mu.Unlock()
+			return
+		}
+	}
+}
+
+// take takes requests out of the queue. Called with mu held.
+func (c *courier) take() []*request {
+	var load []*request
+	for i, r := range c.queue {
+		if len(load) == loadMost {
+			c.queue = c.queue[i:]
+			return load
+		}
+		switch {
+		case r.taken:
+		case r.ctx.Err() != nil:
+			r.unasked()
+		default:
+			r.taken = true
+			load = append(load, r)
+		}
+	}
+	c.queue = nil
+	return load
+}
+
+// deliver sends requests in one round trip, and hands out the answers.
+func (c *courier) deliver(load []*request) {
+	ctx := context.Background()
+	if len(load) == 1 {
+		ctx = load[0].ctx
+	}
+	calls := make([]*store.Call, len(load))
+	for i, r := range load {
+		calls[i] = r.call
+	}
+	sent := c.l.clock.Now()
+	c.l.store.Do(ctx, calls...)
+	for _, r := range load {
+		r.answered <- answer{sent, r.call.Reply, r.call.Err}
+	}
+}

@@ -1,0 +1,20 @@
+-- touch: renew leases whose tokens nobody but their Locker knows. What NAME holds tells
+-- enough then, and how the rest stands is not asked.
+--
+-- KEYS  the NAMEs
+-- ARGV  for each, its token and its TTL, ms
+--
+-- Replies {ms left, …}, 0 for a NAME that does not hold its token
+--
+-- Running it again, or late, is safe: it only adds time.
+local held, left = redis.call('MGET', unpack(KEYS)), {}
+for i, name in ipairs(KEYS) do
+  local ttl = ARGV[2 * i]
+  left[i] = 0
+  if held[i] == ARGV[2 * i - 1] then
+    local is = redis.call('PTTL', name)
+    if is > tonumber(ttl) then ttl = string.format('%.0f', is) end
+    if redis.call('PEXPIRE', name, ttl) == 1 then left[i] = tonumber(ttl) end
+  end
+end
+return left
