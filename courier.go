@@ -23,17 +23,19 @@ type courier struct {
 	l       *Locker
 	mu      sync.Mutex
 	queue   []*request
-	prompt  int // deliveries under way that are not late
-	running int // all of them
+	running int  // deliveries under way
+	loads   uint // that have been taken out of the queue
+	many    bool // the last was of more than one
+	waiting bool // hurry has been set off
 }
 
 const (
-	// A request waits for others only while so many deliveries are under way, and for no
-	// longer than it takes for one of them to be late: the network is slow then, and not we.
-	// Of late ones there are so many at most that they don't use up a client's connections.
-	promptMost = 4
-	lateAfter  = 2 * time.Millisecond
-	lateMost   = 12
+	// A request waits for others only while so many deliveries are under way, and then only
+	// if one of them ends within patience; else the network is what takes time, and another
+	// sets out, as long as there are not so many that they use up a client's connections.
+	fewDeliveries  = 2
+	mostDeliveries = 16
+	patience       = 2 * time.Millisecond
 	// loadMost is how many requests go together: a script must not block Redis for long.
 	loadMost = 128
 )
@@ -103,54 +105,61 @@ func (c *courier) add(r *request) {
 	c.start()
 }
 
-// start starts a delivery if there is something to deliver and not too much under way.
-// Called with mu held.
+// start sets out on a delivery, or waits a little for one under way. Called with mu held.
 func (c *courier) start() {
-	if len(c.queue) > 0 && c.prompt < promptMost && c.running < promptMost+lateMost {
-		c.prompt++
+	switch {
+	case c.running < fewDeliveries:
 		c.running++
 		c.l.spawn(c.run)
+	case !c.waiting:
+		c.waiting = true
+		loads := c.loads
+		time.AfterFunc(patience, func() { c.hurry(loads) })
 	}
 }
 
-// run delivers what there is, until there is nothing, or it was late.
+// hurry sets out on another delivery if no load has been taken for a while.
+func (c *courier) hurry(loads uint) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = false
+	if len(c.queue) == 0 {
+		return
+	}
+	if loads == c.loads && c.running < mostDeliveries {
+		c.running++
+		c.l.spawn(c.run)
+	}
+	c.start()
+}
+
+// run delivers what there is until there is nothing.
 func (c *courier) run() {
-	runtime.Gosched() // so that those who are about to add a request have done it
+	c.mu.Lock()
 	for {
-		c.mu.Lock()
+		if c.many {
+			c.mu.Unlock()
+			runtime.Gosched() // those who just had their answers are about to ask again
+			c.mu.Lock()
+		}
 		load := c.take()
 		if load == nil {
-			c.prompt--
 			c.running--
 			c.mu.Unlock()
 			return
 		}
 		c.mu.Unlock()
-		late := time.AfterFunc(lateAfter, func() {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.prompt--
-			c.start()
-		})
 		c.deliver(load)
-		if !late.Stop() {
-			c.mu.Lock()
-			c.running--
-			c.start()
-			c.mu.Unlock()
-			return
-		}
+		c.mu.Lock()
 	}
 }
 
 // take takes requests out of the queue. Called with mu held.
-func (c *courier) take() []*request {
-	var load []*request
-	for i, r := range c.queue {
-		if len(load) == loadMost {
-			c.queue = c.queue[i:]
-			return load
-		}
+func (c *courier) take() (load []*request) {
+	rest := c.queue
+	for len(rest) > 0 && len(load) < loadMost {
+		r := rest[0]
+		rest = rest[1:]
 		switch {
 		case r.taken:
 		case r.ctx.Err() != nil:
@@ -160,7 +169,11 @@ func (c *courier) take() []*request {
 			load = append(load, r)
 		}
 	}
-	c.queue = nil
+	if c.queue = rest; len(rest) == 0 {
+		c.queue = nil
+	}
+	c.loads++
+	c.many = len(load) > 1 || len(load) == 1 && c.running > 1
 	return load
 }
 

@@ -141,8 +141,11 @@ func (u *unasked) Unwrap() error { return u.error }
 
 // undecided reports whether a request that failed with err may have run, or may run yet.
 func undecided(err error) bool {
+	if err == nil {
+		return false
+	}
 	var unasked *unasked
-	return err != nil && !store.Answered(err) && !store.Unsent(err) && !errors.As(err, &unasked)
+	return !store.Answered(err) && !store.Unsent(err) && !errors.As(err, &unasked)
 }
 
 // cleanupTime bounds what is done after the caller's context has ended: giving a lock
@@ -152,21 +155,23 @@ const cleanupTime = 5 * time.Second
 // insist asks until the server has answered or the time is up, also if ctx has ended, and
 // says whether a request before the last, or that one if err is not nil, may have run.
 func (l *Locker) insist(ctx context.Context, bound time.Duration, request func() *store.Call) (r store.Reply, open bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), bound, errCleanup)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
+	end := l.clock.Now() + bound
 	for pause := minGap; ; pause = min(2*pause, time.Second) {
 		// A try has its own bound: a connection that says nothing must not use up the time
 		// of those after it.
-		try, done := context.WithTimeoutCause(ctx, max(bound/3, 10*minGap), errCleanup)
+		try, done := context.WithTimeoutCause(ctx, min(max(bound/3, 10*minGap), bound), errCleanup)
 		r, err = l.ask(try, request())
 		done()
 		open = open || undecided(err)
 		if err == nil || !store.Transient(err) {
 			return r, open, err
 		}
-		select {
-		case <-time.After(jitter(pause)):
-		case <-ctx.Done():
+		bound = end - l.clock.Now()
+		if rest := jitter(pause); rest < bound {
+			time.Sleep(rest)
+			bound -= rest
+		} else {
 			return r, open, err
 		}
 	}

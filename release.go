@@ -64,19 +64,15 @@ func (s *Session) leave() {
 	}
 }
 
-// drain returns a channel that is closed when no function of a group is running.
+// drain returns a channel that is closed when no function of a group is running; nil if
+// none is now.
 func (s *Session) drain() <-chan struct{} {
 	s.lease.mu.Lock()
 	defer s.lease.mu.Unlock()
-	if s.working > 0 {
-		if s.drained == nil {
-			s.drained = make(chan struct{})
-		}
-		return s.drained
+	if s.working > 0 && s.drained == nil {
+		s.drained = make(chan struct{})
 	}
-	none := make(chan struct{})
-	close(none)
-	return none
+	return s.drained
 }
 
 // Release ends the session and gives the lock back. In this order: the context is done,
@@ -155,10 +151,8 @@ func (s *Session) finish(ctx context.Context, how error, last func(context.Conte
 // await waits for the groups while the lease is renewed.
 func (s *Session) await(ctx context.Context) error {
 	drained := s.drain()
-	select {
-	case <-drained:
+	if drained == nil {
 		return nil
-	default:
 	}
 	if ctx.Value(withinKey{s}) != nil {
 		ctx = context.WithoutCancel(ctx) // which the session itself has ended

@@ -24,6 +24,7 @@ type watchdog struct {
 	mu      sync.Mutex
 	heap    leaseHeap
 	armed   time.Duration // when the goroutine wakes next
+	busy    bool          // leases have come since it last woke
 	running bool
 	closed  bool
 }
@@ -83,6 +84,7 @@ func (w *watchdog) set(l *lease, at time.Duration, later bool) bool {
 	case l.slot.index == 0:
 		l.slot.at = at
 		heap.Push(&w.heap, l)
+		w.busy = true
 	case at < l.slot.at || later && at > l.slot.at:
 		l.slot.at = at
 		heap.Fix(&w.heap, l.slot.index-1)
@@ -248,12 +250,18 @@ func (w *watchdog) due(due []*lease) []*lease {
 func (w *watchdog) arm() (time.Duration, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.armed = forever
-	if len(w.heap) == 0 {
+	busy, now := w.busy, w.l.clock.Now()
+	w.busy = false
+	switch {
+	case len(w.heap) > 0:
+		w.armed = w.heap[0].slot.at
+	case busy:
+		w.armed = now + nap // if leases come and go, it need not be woken for each
+	default:
+		w.armed = forever
 		return 0, false
 	}
-	w.armed = w.heap[0].slot.at
-	return max(min(w.armed-w.l.clock.Now(), nap), 0), true
+	return max(min(w.armed-now, nap), 0), true
 }
 
 // leaseHeap orders leases by when the watchdog shall look at them.

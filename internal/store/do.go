@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -13,27 +15,30 @@ import (
 type batch struct {
 	script *scripts.Script
 	calls  []*Call
-	keys   []any
-	args   []any
+	line   []any // verb, script, number of keys, keys, arguments
 	cmd    *redis.Cmd
 }
 
 // Do makes the calls, in one round trip, and notes in each what came of it. The calls of
 // the same script go together, in another order than the others.
 func (s *Store) Do(ctx context.Context, calls ...*Call) {
+	if len(calls) == 1 {
+		b := batchOf(calls)
+		s.send(ctx, []*batch{b})
+		b.answer()
+		return
+	}
+	slices.SortStableFunc(calls, func(a, b *Call) int {
+		return cmp.Or(cmp.Compare(a.script.Hash, b.script.Hash), len(a.args)-len(b.args))
+	})
 	var batches []*batch
-	for _, c := range calls {
-		b := s.batchFor(batches, c)
-		if b == nil {
-			b = &batch{script: c.script}
-			batches = append(batches, b)
+	for len(calls) > 0 {
+		n := 1
+		for n < min(len(calls), s.chunk) && calls[n].script == calls[0].script && len(calls[n].args) == len(calls[0].args) {
+			n++
 		}
-		b.calls = append(b.calls, c)
-		b.keys = append(b.keys, c.Keys.Name, c.Keys.Aux)
-		if c.script.Keys == 3 {
-			b.keys = append(b.keys, c.Keys.Queue)
-		}
-		b.args = append(b.args, c.args...)
+		batches = append(batches, batchOf(calls[:n]))
+		calls = calls[n:]
 	}
 	s.send(ctx, batches)
 	for _, b := range batches {
@@ -41,18 +46,27 @@ func (s *Store) Do(ctx context.Context, calls ...*Call) {
 	}
 }
 
-// batchFor returns the batch that a call can join.
-func (s *Store) batchFor(batches []*batch, c *Call) *batch {
-	for i := len(batches) - 1; i >= 0; i-- {
-		b := batches[i]
-		if b.script == c.script && len(b.calls) < s.chunk && len(b.calls[0].args) == len(c.args) {
-			return b
-		}
-		if s.chunk == 1 {
-			return nil
+// batchOf returns the batch of calls that are alike.
+func batchOf(calls []*Call) *batch {
+	first := calls[0]
+	b := newBatch(first.script, len(calls), len(first.args))
+	b.calls = calls
+	for _, c := range calls {
+		b.line = append(b.line, c.Keys.Name, c.Keys.Aux)
+		if c.script.Keys == 3 {
+			b.line = append(b.line, c.Keys.Queue)
 		}
 	}
-	return nil
+	for _, c := range calls {
+		b.line = append(b.line, c.args...)
+	}
+	return b
+}
+
+func newBatch(script *scripts.Script, locks, args int) *batch {
+	line := make([]any, 3, 3+locks*(script.Keys+args))
+	line[2] = locks * script.Keys
+	return &batch{script: script, line: line}
 }
 
 // answer gives each call its part of the reply.
@@ -101,10 +115,13 @@ type Touch struct {
 func (s *Store) Touch(ctx context.Context, touches []Touch) error {
 	var batches []*batch
 	for i := 0; i < len(touches); i += s.chunk {
-		b := &batch{script: scripts.Touch}
-		for _, t := range touches[i:min(i+s.chunk, len(touches))] {
-			b.keys = append(b.keys, t.ID.Keys.Name)
-			b.args = append(b.args, t.ID.Token, t.TTL.Milliseconds())
+		part := touches[i:min(i+s.chunk, len(touches))]
+		b := newBatch(scripts.Touch, len(part), 2)
+		for _, t := range part {
+			b.line = append(b.line, t.ID.Keys.Name)
+		}
+		for _, t := range part {
+			b.line = append(b.line, t.ID.Token, t.TTL.Milliseconds())
 		}
 		batches = append(batches, b)
 	}
@@ -118,7 +135,7 @@ func (s *Store) Touch(ctx context.Context, touches []Touch) error {
 			return err
 		}
 		left, ok := v.([]any)
-		if !ok || len(left) != len(b.keys) {
+		if !ok || len(left) != b.line[2] {
 			return malformed(v)
 		}
 		for j, ms := range left {
@@ -135,7 +152,7 @@ func (s *Store) Touch(ctx context.Context, touches []Touch) error {
 // send sends scripts by their hash, and whole those that the server does not know: a
 // server that says so has not run it, so this is not a second run.
 func (s *Store) send(ctx context.Context, batches []*batch) {
-	s.exec(ctx, batches, func(b *batch) (string, string) { return "evalsha", b.script.Hash })
+	s.exec(ctx, batches, func(b *batch) (any, any) { return "evalsha", b.script.Hash })
 	var unknown []*batch
 	for _, b := range batches {
 		if redis.HasErrorPrefix(b.cmd.Err(), "NOSCRIPT") {
@@ -143,16 +160,14 @@ func (s *Store) send(ctx context.Context, batches []*batch) {
 		}
 	}
 	if len(unknown) > 0 {
-		s.exec(ctx, unknown, func(b *batch) (string, string) { return "eval", b.script.Source })
+		s.exec(ctx, unknown, func(b *batch) (any, any) { return "eval", b.script.Source })
 	}
 }
 
-func (s *Store) exec(ctx context.Context, batches []*batch, form func(*batch) (verb, script string)) {
+func (s *Store) exec(ctx context.Context, batches []*batch, form func(*batch) (verb, script any)) {
 	for _, b := range batches {
-		verb, script := form(b)
-		line := make([]any, 0, 3+len(b.keys)+len(b.args))
-		line = append(append(append(line, verb, script, len(b.keys)), b.keys...), b.args...)
-		b.cmd = redis.NewCmd(ctx, line...)
+		b.line[0], b.line[1] = form(b)
+		b.cmd = redis.NewCmd(ctx, b.line...)
 		b.cmd.SetFirstKeyPos(3)
 	}
 	if len(batches) == 1 {

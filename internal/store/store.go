@@ -127,13 +127,13 @@ func (s *Store) Acquire(a Attempt, queue bool) *Call {
 	if queue {
 		flags += "q"
 	}
-	return own(scripts.Acquire, a.ID, a.TTL.Milliseconds(), a.Label, a.Channel, flags)
+	return own(scripts.Acquire, a.ID, []any{a.Token, a.Owner, a.TTL.Milliseconds(), a.Label, a.Channel, flags})
 }
 
 // Resume takes up the lease of the ID's token: Held with a new fence, Gone, Taken, or
 // Withdrawn.
 func (s *Store) Resume(a Attempt) *Call {
-	return own(scripts.Resume, a.ID, a.TTL.Milliseconds(), a.Label, a.Channel)
+	return own(scripts.Resume, a.ID, []any{a.Token, a.Owner, a.TTL.Milliseconds(), a.Label, a.Channel})
 }
 
 // Renew sees to it that at least ttl is left: Held with what is left, or Gone, Taken,
@@ -144,7 +144,7 @@ func (s *Store) Renew(id ID, ttl time.Duration, seq uint64, keep bool, fence int
 	if seq != 0 {
 		number = seq
 	}
-	return own(scripts.Renew, id, ttl.Milliseconds(), number, flag(keep), used(fence))
+	return own(scripts.Renew, id, []any{id.Token, id.Owner, ttl.Milliseconds(), number, flag(keep), used(fence)})
 }
 
 // Extend adds d to what is left, or replaces it: Held with what is left, or Gone,
@@ -155,7 +155,7 @@ func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint64) *Call {
 	if replace {
 		mode = "set"
 	}
-	return own(scripts.Extend, id, d.Milliseconds(), mode, seq)
+	return own(scripts.Extend, id, []any{id.Token, id.Owner, d.Milliseconds(), mode, seq})
 }
 
 // Release gives NAME back if it is still this ID's, to the first in the queue if there is
@@ -166,21 +166,21 @@ func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint64) *Call {
 // With a heir, that attempt stands in the queue before NAME is given on; Granted, with
 // its lease, if it is its turn.
 func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attempt) *Call {
-	if heir == nil {
-		return own(scripts.Release, id, lasting(tombstone), s.flags+"d", used(fence))
+	args := []any{id.Token, id.Owner, lasting(tombstone), s.flags + "d", used(fence)}
+	if heir != nil {
+		args = append(args, heir.Token, heir.Owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
 	}
-	return own(scripts.Release, id, lasting(tombstone), s.flags+"d", used(fence),
-		heir.Token, heir.Owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
+	return own(scripts.Release, id, args)
 }
 
 // Withdraw leaves the tombstone only.
 func (s *Store) Withdraw(id ID, tombstone time.Duration) *Call {
-	return own(scripts.Release, id, lasting(tombstone), "", "")
+	return own(scripts.Release, id, []any{id.Token, id.Owner, lasting(tombstone), "", ""})
 }
 
 // Check asks whether NAME is still this ID's: Held with what is left, or Gone, Taken,
 // Forced.
-func (s *Store) Check(id ID) *Call { return own(scripts.Check, id) }
+func (s *Store) Check(id ID) *Call { return own(scripts.Check, id, []any{id.Token, id.Owner}) }
 
 // Inspect asks who holds NAME: Held by one of ours, Stranger, Gone if free.
 func (s *Store) Inspect(keys Keys) *Call { return &Call{script: scripts.Inspect, Keys: keys} }
@@ -190,8 +190,8 @@ func (s *Store) Force(keys Keys) *Call {
 	return &Call{script: scripts.Force, Keys: keys, args: []any{s.flags}}
 }
 
-func own(script *scripts.Script, id ID, args ...any) *Call {
-	return &Call{script: script, Keys: id.Keys, args: append([]any{id.Token, id.Owner}, args...)}
+func own(script *scripts.Script, id ID, args []any) *Call {
+	return &Call{script: script, Keys: id.Keys, args: args}
 }
 
 func flag(on bool) string {
