@@ -17,6 +17,7 @@ import (
 // however often, at most this attempt holds the lock, or one place in the queue.
 type attempt struct {
 	store.Attempt
+	uid  uuid.UUID
 	m    *Mutex
 	conf *config
 
@@ -60,20 +61,18 @@ type campaign struct {
 // that it arrives yet: longer than a network holds on to a packet.
 const tombstoneTTL = time.Minute
 
-// begin checks what can be checked without Redis, and makes the call. Its context, which
-// will be the session's, ends with the Locker while the call lasts, that is until done.
+// begin checks what can be checked without Redis, and makes the call, which lasts until
+// done.
 func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, done func(), err error) {
 	mustContext(ctx)
 	if m.err != nil {
 		return nil, nil, m.err
 	}
-	conf := &m.conf
+	conf := m.conf
 	if len(opts) > 0 {
-		own, err := m.conf.with(opts)
-		if err != nil {
+		if conf, err = conf.with(opts); err != nil {
 			return nil, nil, err
 		}
-		conf = &own
 	}
 	if holder, ok := ctx.Value(nestKey{m.l, m.name}).(*Session); ok && holder.Err() == nil {
 		return nil, nil, ErrNested
@@ -82,20 +81,24 @@ func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, done func(),
 		return nil, nil, ErrClosed
 	}
 	m.l.enter() // Close waits for what this call leaves to be taken back
-	c = &call{m: m, conf: conf}
+	c = &call{m: m, conf: conf, parent: ctx}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	stop := context.AfterFunc(m.l.ctx, func() { c.cancel(ErrClosed) })
-	return c, func() { stop(); m.l.leave() }, nil
+	return c, m.l.leave, nil
 }
 
 func newAttempt(m *Mutex, conf *config) *attempt {
-	own := uuid.NewString() // from crypto/rand
-	a := &attempt{m: m, conf: conf}
-	a.Attempt = store.Attempt{ID: store.ID{Keys: m.keys, Token: own, Owner: own}, TTL: conf.ttl, Label: conf.label}
-	if conf.hasToken {
-		a.Token, a.Owner = conf.token, own+conf.token
-	}
+	a := &attempt{m: m, conf: conf, uid: uuid.New()} // from crypto/rand
+	a.Attempt = store.Attempt{ID: identity(m.name, a.uid, conf.token), TTL: conf.ttl, Label: conf.label}
 	return a
+}
+
+// identity is whose a lease is: the attempt's, and its token, if none was given.
+func identity(name string, attempt uuid.UUID, given string) store.ID {
+	own := attempt.String()
+	if given == "" {
+		return store.ID{Name: name, Token: own, Owner: own}
+	}
+	return store.ID{Name: name, Token: given, Owner: own + given}
 }
 
 func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Session, error) {
@@ -112,7 +115,7 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Ses
 		s, err = c.wait(camp)
 	}
 	if err != nil {
-		err = ended(c.ctx, err)
+		err = ended(ctx, err)
 		c.cancel(err)
 	}
 	return s, err
@@ -123,7 +126,7 @@ func (c *call) once(camp campaign) (*Session, error) {
 	l := c.m.l
 	a := newAttempt(c.m, c.conf)
 	w := newWaiter(l.clock, c.conf)
-	ctx, done := w.bound(c.ctx)
+	ctx, done := w.bound(c.parent)
 	defer done()
 	s, _, err := c.try(ctx, a, false)
 	if s != nil {
@@ -197,13 +200,12 @@ func (c *call) ask(ctx context.Context, a *attempt, request *store.Call) (*Sessi
 			if s := l.lines.claim(c); s != nil {
 				return s, answer{}
 			}
+		case <-l.ctx.Done():
+			l.lines.note(a, -1, r.outcome())
+			return nil, answer{err: ErrClosed}
 		case <-ctx.Done():
 			// Whatever the caller's cause is, an error of Redis perhaps: no answer came.
-			var outcome error
-			if !r.drop() {
-				outcome = context.Canceled
-			}
-			l.lines.note(a, -1, outcome)
+			l.lines.note(a, -1, r.outcome())
 			return nil, answer{err: context.Cause(ctx)}
 		}
 	}
@@ -322,13 +324,13 @@ func (c *call) resume() (*Session, error) {
 		a.TTL = store.NoExpiry
 	}
 	a.Channel, a.epoch = l.hints.channel()
-	_, got := c.ask(c.ctx, a, l.store.Resume(a.Attempt))
+	_, got := c.ask(c.parent, a, l.store.Resume(a.Attempt))
 	r, err := got.reply, got.err
 	if err != nil {
 		if a.open {
 			l.takeBack(a.ID, l.store.Withdraw) // the lease stays its token's
 		}
-		return nil, ended(c.ctx, err)
+		return nil, ended(c.parent, err)
 	}
 	if r.Status != store.Held {
 		return nil, lossOf(r.Status)

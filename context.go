@@ -43,7 +43,7 @@ func (c *sessionContext) Value(key any) any {
 	case sessionKey:
 		return c.s
 	case nestKey:
-		if k.l == c.s.lease.l && k.name == c.s.lease.m.name {
+		if k.l == c.s.lease.m.l && k.name == c.s.lease.m.name {
 			return c.s
 		}
 	case withinKey:

@@ -64,7 +64,7 @@ func (l *Locker) send(ctx context.Context, call *store.Call) *request {
 		r.unasked()
 		return r
 	}
-	r.courier = l.couriers.courier(l.store.Server(call.Keys))
+	r.courier = l.couriers.courier(l.store.Server(call.Name))
 	r.courier.add(r)
 	return r
 }
@@ -85,6 +85,14 @@ func (r *request) drop() bool {
 	was := r.taken
 	r.taken = true
 	return !was
+}
+
+// outcome gives up a request, and returns nil, or an error if it is on its way.
+func (r *request) outcome() error {
+	if r.drop() {
+		return nil
+	}
+	return context.Canceled
 }
 
 func (cs *couriers) courier(server string) *courier {

@@ -19,9 +19,12 @@ type Locker struct {
 	store *store.Store
 	clock *clock.Clock
 	opts  []Option
-	dog   *watchdog
-	lines *lines
-	hints *hints
+	// What they amount to, for locks that have none of their own.
+	conf    *config
+	confErr error
+	dog     *watchdog
+	lines   *lines
+	hints   *hints
 
 	couriers couriers
 
@@ -48,6 +51,7 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 		panic("holdfast: nil client")
 	}
 	l := &Locker{store: store.New(client), clock: clock.New(systemClock()), opts: opts}
+	l.conf, l.confErr = defaults().with(opts)
 	l.dog = newWatchdog(l)
 	l.lines = &lines{l: l, of: make(map[string]*line)}
 	l.hints = newHints(l)

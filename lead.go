@@ -43,5 +43,5 @@ func (s *Session) serve(ctx context.Context, fn func(context.Context) error) (er
 			s.conf.log.Warn("holdfast: resigned a lock that was lost", s.attrs(released)...)
 		}
 	}()
-	return fn(s.ctx), false
+	return fn(&s.ctx), false
 }

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/holdfast-go/holdfast/internal/store"
 )
 
@@ -15,35 +17,40 @@ import (
 // decides up to when it can be trusted, when it is renewed, and what an answer of Redis
 // changes.
 type lease struct {
-	l      *Locker
 	m      *Mutex
-	conf   *config // of its first session; those after it agree on all that matters here
-	id     store.ID
-	open   bool         // a request of the attempt may be under way yet: leave a tombstone
-	heard  bool         // Redis knows a channel to tell us that others wait
+	conf   *config      // of its first session; those after it agree on all that matters here
+	uid    uuid.UUID    // the attempt
+	given  string       // the token, if one was given
 	until  atomic.Int64 // clock time at which the context is due to end
 	askNow atomic.Bool  // there is reason to ask Redis at the next tick
-	slot   slot         // the watchdog's
+	open   bool         // a request of the attempt may be under way yet: leave a tombstone
+	heard  bool         // Redis knows a channel to tell us that others wait
 
-	mu         sync.Mutex // of the sessions' states, too
-	session    *Session   // who holds it
+	// Under the watchdog's mu: its place in the heap, from 1 on, 0 if it is not there, and
+	// when it is to be looked at.
+	index int32
+	at    time.Duration
+
+	mu       sync.Mutex // of the sessions' states, too
+	short    bool       // not renewed to the full TTL yet
+	stopped  bool       // it is given back or out of our hands: nothing is renewed again
+	private  bool       // never passed on
+	others   bool       // others wait for it, as of epoch
+	passes   int32
+	session  *Session // who holds it
+	requests requests
+	failure  error // of the last renewal, if it failed
+	lost     error // why the lease is known not to be ours
+
 	validUntil time.Duration
 	renewAt    time.Duration // when the watchdog renews next
 	keepAt     time.Duration // when a renewal keeps aux from expiring
 	slept      time.Duration // what the machine had slept when the lease was last confirmed
-	requests   requests
-	short      bool  // not renewed to the full TTL yet
-	failure    error // of the last renewal, if it failed
-	lost       error // why the lease is known not to be ours
-	stopped    bool  // it is given back or out of our hands: nothing is renewed again
 
 	// Of passing it on: see pass.
 	received time.Duration // when the grant was
 	origin   int64         // the grant's fence
 	fence    int64         // the session's
-	passes   int
-	private  bool // never passed on
-	others   bool // others wait for it, as of
 	epoch    uint64
 }
 
@@ -57,9 +64,9 @@ const keepEvery = time.Hour
 // been answered, the requests after it carry their number to Redis, which from then on
 // refuses smaller ones, and until that is confirmed nothing raises validUntil.
 type requests struct {
-	last     uint64 // the number of the last request
-	answered uint64 // the largest number whose answer counted
-	shorten  uint64 // the last request that may shorten
+	last     uint32 // the number of the last request
+	answered uint32 // the largest number whose answer counted
+	shorten  uint32 // the last request that may shorten
 	open     bool   // it has not been answered, nor outrun
 }
 
@@ -67,7 +74,7 @@ type requests struct {
 func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
 	conf := c.conf
 	l := &lease{
-		l: a.m.l, m: a.m, conf: conf, id: a.ID, open: a.open || a.flying > 0,
+		m: a.m, conf: conf, uid: a.uid, given: conf.token, open: a.open || a.flying > 0,
 		heard:    a.Channel != "",
 		keepAt:   sent + keepEvery,
 		short:    !conf.noExpiry && r.TTL >= 0 && r.TTL < conf.ttl,
@@ -83,6 +90,9 @@ func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
 // beat is what renewals are in step with: those that go together cost less.
 const beat = 50 * time.Millisecond
 
+// ident is whose the lease is.
+func (l *lease) ident() store.ID { return identity(l.m.name, l.uid, l.given) }
+
 // trust counts a lease whose TTL the server gave in answer to a request that was sent at
 // sent. The server's clock started on it later than that, so it ends no earlier.
 // Called with mu held, or before the lease is shared.
@@ -92,14 +102,14 @@ func (l *lease) trust(sent, ttl time.Duration) {
 	} else {
 		l.validUntil = sent + window(ttl)
 	}
-	l.slept = l.l.clock.Asleep()
+	l.slept = l.m.l.clock.Asleep()
 	l.failure = nil
 	l.renewAt = forever
 	switch {
 	case l.short:
 		// A claim, which is much shorter than the TTL: see to the rest soon, unless it is
 		// given back before.
-		l.renewAt = l.l.clock.Now() + settle
+		l.renewAt = l.m.l.clock.Now() + settle
 	case !l.conf.noRenewal:
 		// Up to a tenth early, so that leases that began together don't all renew together;
 		// and at the last beat before that, so that those near each other do.
@@ -118,7 +128,7 @@ func (l *lease) limit() {
 	if l.renewAt != forever && l.validUntil != forever {
 		// A TTL that was set short is renewed earlier: with as much time left for further
 		// tries as otherwise, or with half of it.
-		now := l.l.clock.Now()
+		now := l.m.l.clock.Now()
 		tries := window(l.conf.ttl) - l.conf.renewEvery()
 		l.renewAt = min(l.renewAt, max(l.validUntil-tries, now+(l.validUntil-now)/2))
 	}
@@ -129,7 +139,7 @@ func (l *lease) limit() {
 // TTL ttl or, unless replace, to add that to it. If it may shorten the lease, the lease
 // is shorter from here on: the request may run, and its answer may not come. It is an
 // error if s holds the lease no more.
-func (l *lease) expect(s *Session, sent, ttl time.Duration, replace bool) (uint64, error) {
+func (l *lease) expect(s *Session, sent, ttl time.Duration, replace bool) (uint32, error) {
 	l.mu.Lock()
 	if l.session != s || l.stopped {
 		l.mu.Unlock()
@@ -142,7 +152,7 @@ func (l *lease) expect(s *Session, sent, ttl time.Duration, replace bool) (uint6
 		l.validUntil = min(l.validUntil, sent+window(ttl))
 		l.limit()
 	}
-	l.l.dog.plan(l, l.next())
+	l.m.l.dog.plan(l, l.next())
 	l.mu.Unlock()
 	return seq, nil
 }
@@ -158,7 +168,7 @@ func (l *lease) unsettled() time.Duration {
 }
 
 // number numbers a request that only adds time, and returns 0 if Redis need not know.
-func (l *lease) number() uint64 {
+func (l *lease) number() uint32 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.requests.last++
@@ -169,7 +179,7 @@ func (l *lease) number() uint64 {
 }
 
 // answered takes the server's answer to the request seq, sent at sent.
-func (l *lease) answered(seq uint64, sent time.Duration, r store.Reply) error {
+func (l *lease) answered(seq uint32, sent time.Duration, r store.Reply) error {
 	if r.Status != store.Held {
 		return l.lose(lossOf(r.Status))
 	}
@@ -181,7 +191,7 @@ func (l *lease) answered(seq uint64, sent time.Duration, r store.Reply) error {
 		l.trust(sent, r.TTL)
 	}
 	defer l.mu.Unlock()
-	l.l.dog.plan(l, l.next())
+	l.m.l.dog.plan(l, l.next())
 	return l.lost
 }
 
@@ -189,7 +199,7 @@ func (l *lease) answered(seq uint64, sent time.Duration, r store.Reply) error {
 func (l *lease) next() time.Duration {
 	next := min(l.renewAt, l.validUntil, l.session.holdUntil)
 	if next == forever { // nothing is due, but the session's context may end
-		next = l.l.clock.Now() + idleCheck
+		next = l.m.l.clock.Now() + idleCheck
 	}
 	return next
 }
@@ -199,7 +209,7 @@ func (l *lease) tick() time.Duration {
 	l.look()
 	next, kept := l.due()
 	if !kept {
-		l.l.lines.abandon(l)
+		l.m.l.lines.abandon(l)
 	}
 	return next
 }
@@ -216,7 +226,7 @@ func (l *lease) due() (next time.Duration, kept bool) {
 	if l.session.ended() {
 		l.session.holdUntil = forever // it is no longer held, only kept while its groups end
 	}
-	if now := l.l.clock.Now(); now >= l.renewAt || ask {
+	if now := l.m.l.clock.Now(); now >= l.renewAt || ask {
 		l.renew(now)
 	}
 	return l.next(), true
@@ -233,7 +243,7 @@ func (l *lease) kept() bool {
 func (l *lease) renew(now time.Duration) {
 	q := &l.requests
 	q.last++
-	r := renewal{lease: l, sent: now, seq: q.last, epoch: l.l.hints.epoch(), bound: l.validUntil - now}
+	r := renewal{lease: l, sent: now, seq: q.last, epoch: l.m.l.hints.epoch(), bound: l.validUntil - now}
 	// What is left of a claim, or of a TTL that was set short, leaves less time for tries.
 	l.renewAt = now + jitter(min(l.conf.retryRenewal(), max((l.validUntil-now)/4, minGap)))
 	ttl, keep, fence := l.conf.ttl, now >= l.keepAt, l.used()
@@ -246,15 +256,15 @@ func (l *lease) renew(now time.Duration) {
 	switch {
 	case l.conf.noRenewal && !l.short: // asked for another reason: only a loss counts
 		l.renewAt, r.seq = forever, 0
-		r.call = l.l.store.Check(l.id)
+		r.call = l.m.l.store.Check(l.ident())
 	case q.open:
-		r.call = l.l.store.Renew(l.id, ttl, r.seq, keep, fence)
+		r.call = l.m.l.store.Renew(l.ident(), ttl, r.seq, keep, fence)
 	case l.private, keep, fence != 0, l.conf.noExpiry:
-		r.call = l.l.store.Renew(l.id, ttl, 0, keep, fence)
+		r.call = l.m.l.store.Renew(l.ident(), ttl, 0, keep, fence)
 	default: // nobody else knows the token, and Redis has nothing more to be told
 		r.ttl = ttl
 	}
-	l.l.dog.renewals = append(l.l.dog.renewals, r)
+	l.m.l.dog.renewals = append(l.m.l.dog.renewals, r)
 }
 
 // renewed takes what came of a renewal.
@@ -307,11 +317,11 @@ const shortSleep = 50 * time.Millisecond
 // look ends the session if its time is up. It is called whenever somebody looks at the
 // context, and costs a reading of the clock.
 func (l *lease) look() {
-	if int64(l.l.clock.Now()) < l.until.Load() {
+	if int64(l.m.l.clock.Now()) < l.until.Load() {
 		return
 	}
 	l.mu.Lock()
-	now, s := l.l.clock.Now(), l.session
+	now, s := l.m.l.clock.Now(), l.session
 	switch {
 	case l.lost != nil:
 		lost := l.lost
@@ -333,7 +343,7 @@ func (l *lease) look() {
 
 // expired says why the lease could not be kept. Called with mu held.
 func (l *lease) expired(now time.Duration) error {
-	if slept := l.l.clock.Asleep() - l.slept; slept > shortSleep && now-slept < l.validUntil {
+	if slept := l.m.l.clock.Asleep() - l.slept; slept > shortSleep && now-slept < l.validUntil {
 		return fmt.Errorf("%w for %v", ErrSuspended, slept.Round(time.Millisecond))
 	}
 	if l.failure != nil {
@@ -358,10 +368,10 @@ func (l *lease) lose(cause error) error {
 	l.mu.Unlock()
 	s.cancel(cause) // not only the first: the caller relies on it, and the first may not have got there
 	if first {
-		l.l.dog.forget(l)
-		l.l.lines.abandon(l)
+		l.m.l.dog.forget(l)
+		l.m.l.lines.abandon(l)
 		// Not here: a handler that blocks must not hold up the watchdog.
-		l.l.spawn(func() { s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...) })
+		l.m.l.spawn(func() { s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...) })
 	}
 	return cause
 }
@@ -378,7 +388,7 @@ func (l *lease) end(cause error) {
 // trusted yet, what fence Redis does not know of, and why it was lost, if it was.
 func (l *lease) stop() (left time.Duration, fence int64, lost error) {
 	l.look()
-	now := l.l.clock.Now()
+	now := l.m.l.clock.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopped = true
@@ -395,7 +405,7 @@ func (l *lease) keepPrivate(s *Session) bool {
 	}
 	l.mu.Unlock()
 	if mine && !was {
-		l.l.lines.advance(l.m.name) // those who hoped for it must ask Redis
+		l.m.l.lines.advance(l.m.name) // those who hoped for it must ask Redis
 	}
 	return mine
 }
@@ -425,7 +435,7 @@ const settle = 50 * time.Millisecond
 // 2% for clocks that run at different rates, as in margin. So it is below what the server's
 // clock says by then, hence below every later grant's.
 func (l *lease) pass(s *Session, c *call, waiting int) *Session {
-	now, epoch := l.l.clock.Now(), l.l.hints.epoch()
+	now, epoch := l.m.l.clock.Now(), l.m.l.hints.epoch()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -434,7 +444,7 @@ func (l *lease) pass(s *Session, c *call, waiting int) *Session {
 	case l.validUntil-now < window(l.conf.claim())/2:
 		return nil
 	case (l.others || !listening(epoch) || epoch != l.epoch) &&
-		(l.passes >= max(fewestPasses, passesEach*waiting) || now-l.received >= passTime):
+		(int(l.passes) >= max(fewestPasses, passesEach*waiting) || now-l.received >= passTime):
 		return nil
 	}
 	l.passes++

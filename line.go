@@ -32,7 +32,8 @@ type line struct {
 type call struct {
 	m          *Mutex
 	conf       *config
-	ctx        context.Context // of the session that it will have, derived from the caller's
+	parent     context.Context // the caller's
+	ctx        context.Context // of the session that it will have, derived from that
 	cancel     context.CancelCauseFunc
 	line       *line
 	prev, next *call
@@ -42,6 +43,9 @@ type call struct {
 	failed     error         // what Redis said to the front, and would say to this one
 	wake       chan struct{} // capacity 1: something of the above, or of the attempt, changed
 }
+
+// over reports whether there is a reason not to wait any longer.
+func (c *call) over() bool { return c.parent.Err() != nil || c.m.l.ctx.Err() != nil }
 
 func (c *call) notify() {
 	select {

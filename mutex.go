@@ -16,8 +16,7 @@ type Mutex struct {
 	_    noCopy
 	l    *Locker
 	name string
-	keys store.Keys
-	conf config
+	conf *config
 	err  error // what is wrong with the name or the options
 }
 
@@ -33,7 +32,6 @@ func (*noCopy) Unlock() {}
 // or the options is the error of [Mutex.Err] and of every use.
 func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
 	m := &Mutex{l: l, name: name}
-	var err error
 	switch {
 	case name == "":
 		m.err = invalid("the name is empty")
@@ -41,11 +39,15 @@ func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
 		m.err = invalid("the name has %d bytes, more than %d", len(name), MaxNameLen)
 	}
 	if m.err == nil {
-		if m.keys, err = l.store.Keys(name); err != nil {
+		if err := l.store.Validate(name); err != nil {
 			m.err = invalid("%w", err)
 		}
 	}
-	if m.conf, err = defaults().with(append(l.opts[:len(l.opts):len(l.opts)], opts...)); err != nil && m.err == nil {
+	conf, err := l.conf, l.confErr
+	if len(opts) > 0 {
+		conf, err = defaults().with(append(l.opts[:len(l.opts):len(l.opts)], opts...))
+	}
+	if m.conf = conf; m.err == nil {
 		m.err = err
 	}
 	return m
@@ -186,14 +188,14 @@ func (m *Mutex) ForceRelease(ctx context.Context) error {
 }
 
 // ask sends a request about the lock that is nobody's in particular.
-func (m *Mutex) ask(ctx context.Context, request func(store.Keys) *store.Call) (store.Reply, error) {
+func (m *Mutex) ask(ctx context.Context, request func(name string) *store.Call) (store.Reply, error) {
 	mustContext(ctx)
 	if m.err != nil {
 		return store.Reply{}, m.err
 	}
 	ctx, done := m.l.bind(ctx)
 	defer done()
-	r, err := m.l.ask(ctx, request(m.keys))
+	r, err := m.l.ask(ctx, request(m.name))
 	return r, ended(ctx, err)
 }
 

@@ -145,15 +145,15 @@ func WithLogger(log *slog.Logger) Option {
 }
 
 // with returns a copy with more options applied, or the first thing wrong with it.
-func (c config) with(opts []Option) (config, error) {
+func (c config) with(opts []Option) (*config, error) {
 	for _, opt := range opts {
 		opt(&c)
 	}
 	if err := c.validate(); err != nil {
-		return c, err
+		return &c, err
 	}
 	c.ttl = c.ttl.Truncate(time.Millisecond)
-	return c, nil
+	return &c, nil
 }
 
 func (c *config) validate() error {

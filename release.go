@@ -21,7 +21,7 @@ type Group struct {
 // Group returns an errgroup on the session's context. Release and Detach wait until no
 // function of any group of the session is running, and keep the lock while they do.
 func (s *Session) Group() (*Group, context.Context) {
-	g, ctx := errgroup.WithContext(s.ctx)
+	g, ctx := errgroup.WithContext(&s.ctx)
 	return &Group{g, s}, ctx
 }
 
@@ -95,7 +95,7 @@ func (s *Session) Release(ctx context.Context) error {
 	mustContext(ctx)
 	if s.inside(ctx) {
 		s.end(ErrReleased)
-		l := s.lease.l
+		l := s.lease.m.l
 		l.spawn(func() { _ = s.finish(l.ctx, ErrReleased, s.giveBack) })
 		return nil
 	}
@@ -115,7 +115,7 @@ func (s *Session) Detach(ctx context.Context) (string, error) {
 	if err := s.finish(ctx, ErrDetached, s.handOut); err != nil {
 		return "", s.wrap("detach", err)
 	}
-	return s.lease.id.Token, nil
+	return s.lease.ident().Token, nil
 }
 
 // inside reports whether ctx comes from the session while a group of it is running.
@@ -136,16 +136,35 @@ func (s *Session) finish(ctx context.Context, how error, last func(context.Conte
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	s.turn <- struct{}{}
-	defer func() { <-s.turn }()
+	e := s.ending()
+	e.turn <- struct{}{}
+	defer func() { <-e.turn }()
 	switch {
-	case s.over == nil:
+	case e.over == nil:
 		return last(context.WithoutCancel(ctx))
-	case s.over == how || how == ErrReleased:
-		return s.result // releasing what was detached does nothing
+	case e.over == how || how == ErrReleased:
+		return e.result // releasing what was detached does nothing
 	default:
-		return s.over
+		return e.over
 	}
+}
+
+// last is how a session that holds lets go.
+type last struct {
+	turn chan struct{} // held by the one that releases or detaches
+	// Under turn:
+	over   error // ErrReleased or ErrDetached when that is done
+	result error
+	asked  bool // a request to release was sent before, its outcome unknown
+}
+
+func (s *Session) ending() *last {
+	s.lease.mu.Lock()
+	defer s.lease.mu.Unlock()
+	if s.last == nil {
+		s.last = &last{turn: make(chan struct{}, 1)}
+	}
+	return s.last
 }
 
 // await waits for the groups while the lease is renewed.
@@ -177,18 +196,18 @@ func (s *Session) await(ctx context.Context) error {
 // renewed, although the context is done.
 func (s *Session) stay(n int) {
 	s.lease.mu.Lock()
-	s.releasing += n
+	s.releasing += int32(n)
 	s.lease.mu.Unlock()
-	s.lease.l.dog.wakeBy(s.lease, s.lease.l.clock.Now())
+	s.lease.m.l.dog.wakeBy(s.lease, s.lease.m.l.clock.Now())
 }
 
 // giveBack passes the lease on, to a call that waits in this process or by way of Redis.
 // Called with the turn held.
 func (s *Session) giveBack(ctx context.Context) error {
 	l := s.lease
-	lines := l.l.lines
+	lines := l.m.l.lines
 	if lines.pass(s) {
-		s.over = ErrReleased
+		s.last.over = ErrReleased
 		return nil
 	}
 	left, fence, lost := l.stop()
@@ -206,12 +225,12 @@ func (s *Session) giveBack(ctx context.Context) error {
 	}
 	// After the end of the lease the key is likely gone; one quick question tells.
 	bound := min(max(left, time.Second), cleanupTime)
-	sent := l.l.clock.Now()
-	r, open, err := l.l.insist(ctx, bound, func() *store.Call {
-		return l.l.store.Release(l.id, tombstone, fence, next)
+	sent := l.m.l.clock.Now()
+	r, open, err := l.m.l.insist(ctx, bound, func() *store.Call {
+		return l.m.l.store.Release(l.ident(), tombstone, fence, next)
 	})
 	lines.released(l, heir, sent, r, open, err)
-	s.asked = s.asked || open
+	s.last.asked = s.last.asked || open
 	switch {
 	case err != nil:
 		return errors.Join(err, lost)
@@ -219,7 +238,7 @@ func (s *Session) giveBack(ctx context.Context) error {
 		return s.settle(ErrReleased, nil)
 	case lost != nil:
 		return s.settle(ErrReleased, lost)
-	case s.asked && r.Status != store.Forced:
+	case s.last.asked && r.Status != store.Forced:
 		return s.settle(ErrReleased, nil) // an earlier request of ours did it
 	}
 	return s.settle(ErrReleased, lossOf(r.Status))
@@ -230,7 +249,7 @@ func (s *Session) handOut(ctx context.Context) error {
 	l := s.lease
 	l.keepPrivate(s)
 	left, fence, lost := l.stop()
-	defer l.l.lines.abandon(l)
+	defer l.m.l.lines.abandon(l)
 	if lost != nil {
 		return s.settle(ErrDetached, lost)
 	}
@@ -239,8 +258,8 @@ func (s *Session) handOut(ctx context.Context) error {
 		ttl = store.NoExpiry
 	}
 	seq := l.number()
-	r, _, err := l.l.insist(ctx, min(left, cleanupTime), func() *store.Call {
-		return l.l.store.Renew(l.id, ttl, seq, true, fence)
+	r, _, err := l.m.l.insist(ctx, min(left, cleanupTime), func() *store.Call {
+		return l.m.l.store.Renew(l.ident(), ttl, seq, true, fence)
 	})
 	switch {
 	case err != nil:
@@ -249,14 +268,14 @@ func (s *Session) handOut(ctx context.Context) error {
 		return s.settle(ErrDetached, lossOf(r.Status))
 	}
 	if l.open {
-		l.l.takeBack(l.id, l.l.store.Withdraw)
+		l.m.l.takeBack(l.ident(), l.m.l.store.Withdraw)
 	}
 	return s.settle(ErrDetached, nil)
 }
 
 // settle notes how the session was let go.
 func (s *Session) settle(over, result error) error {
-	s.over, s.result = over, result
-	s.lease.l.dog.forget(s.lease)
+	s.last.over, s.last.result = over, result
+	s.lease.m.l.dog.forget(s.lease)
 	return result
 }

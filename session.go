@@ -21,29 +21,23 @@ type Session struct {
 	lease  *lease
 	conf   *config
 	fence  int64
-	ctx    *sessionContext
+	ctx    sessionContext
 	cancel context.CancelCauseFunc
-	turn   chan struct{} // held by the one that releases or detaches
 
 	// Under the lease's mu.
 	holdUntil time.Duration // clock time of the maximum hold
-	releasing int           // calls of Release or Detach that wait for the groups
-	working   int           // functions of groups that are running
+	releasing int32         // calls of Release or Detach that wait for the groups
+	working   int32         // functions of groups that are running
 	drained   chan struct{} // closed when none is; nil unless somebody waits
-
-	// Of the release, under turn.
-	over   error // ErrReleased or ErrDetached when that is done
-	result error
-	asked  bool // a request to release was sent before, its outcome unknown
+	last      *last         // once it is to be released or detached
 }
 
 // newSession makes the session of a call that holds the lease from the clock's time from.
 func newSession(c *call, l *lease, from time.Duration, fence int64) *Session {
 	s := &Session{
-		lease: l, conf: c.conf, fence: fence, cancel: c.cancel,
-		turn: make(chan struct{}, 1), holdUntil: forever,
+		lease: l, conf: c.conf, fence: fence, cancel: c.cancel, holdUntil: forever,
 	}
-	s.ctx = &sessionContext{c.ctx, s}
+	s.ctx = sessionContext{c.ctx, s}
 	if c.conf.hasMax {
 		s.holdUntil = from + c.conf.maxHold // far from overflow: see maxDuration
 	}
@@ -64,13 +58,13 @@ func (s *Session) end(cause error) {
 
 // Context returns the session's context: derived from the one given to Acquire, and done
 // when the session ends, whatever the reason; [context.Cause] tells it.
-func (s *Session) Context() context.Context { return s.ctx }
+func (s *Session) Context() context.Context { return &s.ctx }
 
 // Done is Context().Done().
 func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
 
 // Err returns nil while the session holds its lock, and then the cause of its end.
-func (s *Session) Err() error { return context.Cause(s.ctx) }
+func (s *Session) Err() error { return context.Cause(&s.ctx) }
 
 // Token returns the token, the secret by which the lock is released, extended or taken
 // up. Whoever knows it can do so; therefore the lease of a session that was asked for it
@@ -80,7 +74,7 @@ func (s *Session) Token() string {
 	if !s.lease.keepPrivate(s) {
 		return ""
 	}
-	return s.lease.id.Token
+	return s.lease.ident().Token
 }
 
 // Fence returns the fencing token: larger than that of every earlier acquisition of this
@@ -99,7 +93,7 @@ func (s *Session) ValidUntil() time.Time {
 	if until == forever {
 		return time.Time{}
 	}
-	return time.Now().Add(until - l.l.clock.Now())
+	return time.Now().Add(until - l.m.l.clock.Now())
 }
 
 // String names the session without its token.
@@ -123,7 +117,7 @@ func (s *Session) check(ctx context.Context) error {
 		return err
 	}
 	l := s.lease
-	r, err := l.l.ask(ctx, l.l.store.Check(l.id))
+	r, err := l.m.l.ask(ctx, l.m.l.store.Check(l.ident()))
 	switch {
 	case err != nil:
 		return ended(ctx, err)
@@ -185,12 +179,12 @@ func (s *Session) extend(ctx context.Context, d time.Duration, replace bool) err
 	if !replace {
 		d += l.unsettled()
 	}
-	sent := l.l.clock.Now()
+	sent := l.m.l.clock.Now()
 	seq, err := l.expect(s, sent, d.Truncate(time.Millisecond), replace)
 	if err != nil {
 		return err
 	}
-	r, err := l.l.ask(ctx, l.l.store.Extend(l.id, d, replace, seq))
+	r, err := l.m.l.ask(ctx, l.m.l.store.Extend(l.ident(), d, replace, seq))
 	if err != nil {
 		return ended(ctx, err)
 	}

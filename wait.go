@@ -61,8 +61,10 @@ func (c *call) pause(w *waiter, at time.Duration) error {
 		return nil
 	case <-c.wake:
 		return nil
-	case <-c.ctx.Done():
-		return context.Cause(c.ctx)
+	case <-c.parent.Done():
+		return context.Cause(c.parent)
+	case <-c.m.l.ctx.Done():
+		return ErrClosed
 	}
 }
 
@@ -80,7 +82,7 @@ func (c *call) wait(camp campaign) (*Session, error) {
 	}
 	given, a := ls.leave(c)
 	switch {
-	case given != nil && c.ctx.Err() == nil && errors.Is(err, ErrWaitTimeout):
+	case given != nil && !c.over() && errors.Is(err, ErrWaitTimeout):
 		return given, nil // both at once
 	case given != nil:
 		c.m.l.spawn(func() { _ = given.Release(context.Background()) })
@@ -110,7 +112,7 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 				continue
 			}
 		}
-		try, done := w.bound(c.ctx)
+		try, done := w.bound(c.parent)
 		s, r, err := c.try(try, a, !w.last || ls.followed(c))
 		done()
 		if s, err = ls.tried(c, a, s, err); s != nil {
@@ -123,7 +125,7 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 				c.watching = true
 				c.m.l.hints.watch(c.m.name)
 			}
-		case c.ctx.Err() != nil, errors.Is(err, ErrWaitTimeout):
+		case c.over(), errors.Is(err, ErrWaitTimeout):
 			return nil, join(err, last)
 		case !store.Transient(err) || !told && !ls.told(c):
 			ls.fail(c.line, err)

@@ -29,17 +29,13 @@ type watchdog struct {
 	closed  bool
 }
 
-// slot is a lease's place in the watchdog's heap, under the watchdog's mu.
-type slot struct {
-	at    time.Duration
-	index int  // 1-based; 0: not there
-	gone  bool // for good
-}
-
 // nap is the longest that the watchdog sleeps while it has leases: the clock that its
 // timer runs on stands still while the machine is suspended, so without it a lease that
 // ended meanwhile would be noticed late by code that waits for Done.
 const nap = time.Second
+
+// gone is the index of a lease that was dropped for good.
+const gone = -1
 
 func newWatchdog(l *Locker) *watchdog {
 	return &watchdog{l: l, wake: make(chan struct{}, 1)}
@@ -79,15 +75,15 @@ func (w *watchdog) set(l *lease, at time.Duration, later bool) bool {
 	switch {
 	case w.closed:
 		return false
-	case l.slot.gone:
+	case l.index == gone:
 		return true
-	case l.slot.index == 0:
-		l.slot.at = at
+	case l.index == 0:
+		l.at = at
 		heap.Push(&w.heap, l)
 		w.busy = true
-	case at < l.slot.at || later && at > l.slot.at:
-		l.slot.at = at
-		heap.Fix(&w.heap, l.slot.index-1)
+	case at < l.at || later && at > l.at:
+		l.at = at
+		heap.Fix(&w.heap, int(l.index-1))
 	}
 	if !w.running {
 		// Started by the first lease, ended by stop, which Close calls; Close joins it. It
@@ -95,8 +91,8 @@ func (w *watchdog) set(l *lease, at time.Duration, later bool) bool {
 		w.running, w.armed = true, forever
 		w.l.spawn(w.run)
 	}
-	if l.slot.at < w.armed {
-		w.armed = l.slot.at
+	if l.at < w.armed {
+		w.armed = l.at
 		select {
 		case w.wake <- struct{}{}:
 		default:
@@ -109,10 +105,10 @@ func (w *watchdog) set(l *lease, at time.Duration, later bool) bool {
 func (w *watchdog) forget(l *lease) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l.slot.gone = true
-	if l.slot.index != 0 && !w.closed {
-		heap.Remove(&w.heap, l.slot.index-1)
+	if l.index > 0 && !w.closed {
+		heap.Remove(&w.heap, int(l.index-1))
 	}
+	l.index = gone
 }
 
 // stop ends every session and the goroutine.
@@ -155,7 +151,8 @@ func (w *watchdog) run() {
 type renewal struct {
 	lease       *lease
 	sent, bound time.Duration
-	seq, epoch  uint64
+	seq         uint32
+	epoch       uint64
 	ttl         time.Duration // to be renewed for that, by NAME alone; unless there is
 	call        *store.Call
 }
@@ -173,7 +170,7 @@ func (w *watchdog) renew() {
 	kinds := make(map[kind][]renewal)
 	for i := range w.renewals {
 		r := &w.renewals[i]
-		k := kind{w.l.store.Server(r.lease.id.Keys), r.call != nil}
+		k := kind{w.l.store.Server(r.lease.m.name), r.call != nil}
 		kinds[k] = append(kinds[k], *r)
 	}
 	clear(w.renewals)
@@ -216,13 +213,13 @@ func (w *watchdog) deliver(part []renewal, full bool) {
 func (w *watchdog) touch(ctx context.Context, part []renewal) (refused []renewal) {
 	touches := make([]store.Touch, len(part))
 	for i, r := range part {
-		touches[i] = store.Touch{ID: &r.lease.id, TTL: r.ttl}
+		touches[i] = store.Touch{Name: r.lease.m.name, Token: r.lease.uid.String(), TTL: r.ttl}
 	}
 	err := w.l.store.Touch(ctx, touches)
 	for i := range part {
 		r, left := &part[i], touches[i].Left
 		if err == nil && left == 0 {
-			r.seq, r.call = 0, w.l.store.Check(r.lease.id) // which renews nothing
+			r.seq, r.call = 0, w.l.store.Check(r.lease.ident()) // which renews nothing
 			refused = append(refused, *r)
 			continue
 		}
@@ -236,7 +233,7 @@ func (w *watchdog) due(due []*lease) []*lease {
 	now, ask := w.l.clock.Now(), w.l.clock.Jumped()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.heap) > 0 && (w.heap[0].slot.at <= now || ask) {
+	for len(w.heap) > 0 && (w.heap[0].at <= now || ask) {
 		l := heap.Pop(&w.heap).(*lease)
 		if ask {
 			l.askNow.Store(true)
@@ -254,7 +251,7 @@ func (w *watchdog) arm() (time.Duration, bool) {
 	w.busy = false
 	switch {
 	case len(w.heap) > 0:
-		w.armed = w.heap[0].slot.at
+		w.armed = w.heap[0].at
 	case busy:
 		w.armed = now + nap // if leases come and go, it need not be woken for each
 	default:
@@ -268,16 +265,16 @@ func (w *watchdog) arm() (time.Duration, bool) {
 type leaseHeap []*lease
 
 func (h leaseHeap) Len() int           { return len(h) }
-func (h leaseHeap) Less(i, j int) bool { return h[i].slot.at < h[j].slot.at }
+func (h leaseHeap) Less(i, j int) bool { return h[i].at < h[j].at }
 func (h leaseHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].slot.index, h[j].slot.index = i+1, j+1
+	h[i].index, h[j].index = int32(i+1), int32(j+1)
 }
 
 func (h *leaseHeap) Push(x any) {
 	l := x.(*lease)
 	*h = append(*h, l)
-	l.slot.index = len(*h)
+	l.index = int32(len(*h))
 }
 
 func (h *leaseHeap) Pop() any {
@@ -285,6 +282,6 @@ func (h *leaseHeap) Pop() any {
 	l := old[len(old)-1]
 	old[len(old)-1] = nil
 	*h = old[:len(old)-1]
-	l.slot.index = 0
+	l.index = 0
 	return l
 }

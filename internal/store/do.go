@@ -52,9 +52,9 @@ func batchOf(calls []*Call) *batch {
 	b := newBatch(first.script, len(calls), len(first.args))
 	b.calls = calls
 	for _, c := range calls {
-		b.line = append(b.line, c.Keys.Name, c.Keys.Aux)
+		b.line = append(b.line, c.Name, auxOf(c.Name))
 		if c.script.Keys == 3 {
-			b.line = append(b.line, c.Keys.Queue)
+			b.line = append(b.line, queueOf(c.Name))
 		}
 	}
 	for _, c := range calls {
@@ -102,26 +102,24 @@ func (b *batch) redact(err error) error {
 	return err
 }
 
-// Touch is a lease of an ID whose token is its own attempt, to be renewed for TTL; and
-// then what is left, 0 if it is not this ID's any more.
+// Touch is a lease, whose token is its own attempt, to be renewed for TTL; and then what is
+// left, 0 if NAME does not hold the token any more.
 type Touch struct {
-	ID   *ID
-	TTL  time.Duration
-	Left time.Duration
+	Name, Token string
+	TTL, Left   time.Duration
 }
 
-// Touch renews leases in one round trip. Where it finds one not to be the ID's, Check
-// tells why.
+// Touch renews leases in one round trip. Check tells why one could not be.
 func (s *Store) Touch(ctx context.Context, touches []Touch) error {
 	var batches []*batch
 	for i := 0; i < len(touches); i += s.chunk {
 		part := touches[i:min(i+s.chunk, len(touches))]
 		b := newBatch(scripts.Touch, len(part), 2)
 		for _, t := range part {
-			b.line = append(b.line, t.ID.Keys.Name)
+			b.line = append(b.line, t.Name)
 		}
 		for _, t := range part {
-			b.line = append(b.line, t.ID.Token, t.TTL.Milliseconds())
+			b.line = append(b.line, t.Token, t.TTL.Milliseconds())
 		}
 		batches = append(batches, b)
 	}
@@ -130,7 +128,7 @@ func (s *Store) Touch(ctx context.Context, touches []Touch) error {
 		v, err := b.cmd.Result()
 		if err != nil {
 			for _, t := range touches {
-				err = redact(err, []any{t.ID.Token})
+				err = redact(err, []any{t.Token})
 			}
 			return err
 		}

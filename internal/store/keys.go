@@ -6,13 +6,9 @@ import (
 	"strings"
 )
 
-// Keys are the Redis keys of one lock.
-type Keys struct {
-	Name string // the token, as redis-py writes it
-	Aux  string // a hash: fence, attempt, label, tombstones
-	// Queue is a hash: the waiting attempts in order of arrival, and how to reach each.
-	Queue string
-}
+// A lock has three keys: NAME, a string that holds the token as redis-py writes it; aux, a
+// hash of fence, attempt, label and tombstones; and the queue, a hash of the waiting attempts
+// in order of arrival, and how to reach each.
 
 // version is the protocol's. It is part of every key but NAME, so that another
 // version's holder looks like a stranger instead of being misread.
@@ -31,23 +27,30 @@ var (
 	ErrNotColocated = errors.New("a name with a } and no {tag} can't be placed in one cluster slot")
 )
 
-// keysOf returns the keys of a name. Redis Cluster places a key by its hash tag, the
-// part between the first { and the next } if that is not empty, else by all of it
-// (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
-// A name that has a tag passes it on by coming second; one that has none becomes the
-// tag. The two forms differ before the name, so that the names X and {X} don't share
-// their keys.
-func keysOf(name string, sharded bool) (Keys, error) {
+func validate(name string, sharded bool) error {
 	if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" && '0' <= rest[0] && rest[0] <= '9' {
-		return Keys{}, ErrReserved
+		return ErrReserved
 	}
+	if sharded && !tagged(name) && strings.Contains(name, "}") {
+		return fmt.Errorf("%w: %.64q", ErrNotColocated, name)
+	}
+	return nil
+}
+
+// auxOf and queueOf return the other keys of a name. Redis Cluster places a key by its hash
+// tag, the part between the first { and the next } if that is not empty, else by all of it
+// (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
+// A name that has a tag passes it on by coming second; one that has none becomes the tag.
+// The two forms differ before the name, so that the names X and {X} don't share their keys.
+func auxOf(name string) string { return keyOf(name, ":t:", ":n:{") }
+
+func queueOf(name string) string { return keyOf(name, ":u:", ":q:{") }
+
+func keyOf(name, withTag, without string) string {
 	if tagged(name) {
-		return Keys{name, prefix + version + ":t:" + name, prefix + version + ":u:" + name}, nil
+		return prefix + version + withTag + name
 	}
-	if sharded && strings.Contains(name, "}") {
-		return Keys{}, fmt.Errorf("%w: %.64q", ErrNotColocated, name)
-	}
-	return Keys{name, prefix + version + ":n:{" + name + "}", prefix + version + ":q:{" + name + "}"}, nil
+	return prefix + version + without + name + "}"
 }
 
 // tagged reports whether Redis Cluster sees a hash tag in the name.

@@ -42,12 +42,13 @@ func New(client redis.UniversalClient) *Store {
 	return s
 }
 
-// Keys returns the keys of a lock's name, or ErrReserved, ErrNotColocated or ErrRing.
-func (s *Store) Keys(name string) (Keys, error) {
+// Validate returns nil for a name that a lock can have, or ErrReserved, ErrNotColocated or
+// ErrRing.
+func (s *Store) Validate(name string) error {
 	if s.ring {
-		return Keys{}, ErrRing
+		return ErrRing
 	}
-	return keysOf(name, s.sharded)
+	return validate(name, s.sharded)
 }
 
 // Channel returns the Pub/Sub channel of a Locker that goes by that id.
@@ -69,7 +70,7 @@ func (s *Store) KeyChannel(name string) string {
 
 // ID says whose a lease is.
 type ID struct {
-	Keys  Keys
+	Name  string // the lock's
 	Token string // what NAME holds
 	// Owner is the attempt, 36 characters, followed by the token if the caller gave it;
 	// a token of our own making is its own attempt.
@@ -90,12 +91,12 @@ type Attempt struct {
 
 // Server names the server that has a lock's keys, as far as is known without asking.
 // Empty if there is only one.
-func (s *Store) Server(keys Keys) string {
+func (s *Store) Server(name string) string {
 	cluster, ok := s.client.(*redis.ClusterClient)
 	if !ok {
 		return ""
 	}
-	master, err := cluster.MasterForKey(done, keys.Name)
+	master, err := cluster.MasterForKey(done, name)
 	if err != nil {
 		return ""
 	}
@@ -111,7 +112,7 @@ var done = func() context.Context {
 
 // Call is what a script shall do for one lock and, after [Store.Do], what came of it.
 type Call struct {
-	Keys   Keys
+	Name   string // the lock's
 	script *scripts.Script
 	args   []any
 	Reply  Reply
@@ -139,7 +140,7 @@ func (s *Store) Resume(a Attempt) *Call {
 // Renew sees to it that at least ttl is left: Held with what is left, or Gone, Taken,
 // Forced. A seq other than 0 makes every Extend with a smaller one void. keep is wanted
 // once in some hours. A fence other than 0 is the largest that was used.
-func (s *Store) Renew(id ID, ttl time.Duration, seq uint64, keep bool, fence int64) *Call {
+func (s *Store) Renew(id ID, ttl time.Duration, seq uint32, keep bool, fence int64) *Call {
 	var number any = ""
 	if seq != 0 {
 		number = seq
@@ -150,7 +151,7 @@ func (s *Store) Renew(id ID, ttl time.Duration, seq uint64, keep bool, fence int
 // Extend adds d to what is left, or replaces it: Held with what is left, or Gone,
 // Taken, Forced, Stale, Persistent. The seq is larger than that of every earlier call
 // for this ID; calling again with the same one does nothing more.
-func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint64) *Call {
+func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint32) *Call {
 	mode := "add"
 	if replace {
 		mode = "set"
@@ -183,15 +184,15 @@ func (s *Store) Withdraw(id ID, tombstone time.Duration) *Call {
 func (s *Store) Check(id ID) *Call { return own(scripts.Check, id, []any{id.Token, id.Owner}) }
 
 // Inspect asks who holds NAME: Held by one of ours, Stranger, Gone if free.
-func (s *Store) Inspect(keys Keys) *Call { return &Call{script: scripts.Inspect, Keys: keys} }
+func (s *Store) Inspect(name string) *Call { return &Call{script: scripts.Inspect, Name: name} }
 
 // Force takes NAME from whoever holds it: Held if somebody did, else Gone.
-func (s *Store) Force(keys Keys) *Call {
-	return &Call{script: scripts.Force, Keys: keys, args: []any{s.flags}}
+func (s *Store) Force(name string) *Call {
+	return &Call{script: scripts.Force, Name: name, args: []any{s.flags}}
 }
 
 func own(script *scripts.Script, id ID, args []any) *Call {
-	return &Call{script: script, Keys: id.Keys, args: args}
+	return &Call{script: script, Name: id.Name, args: args}
 }
 
 func flag(on bool) string {

@@ -28,15 +28,11 @@ var names = []string{
 func TestKeysDiffer(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range append(names, "x}", "{x", "x", "{x}", "{x}}", "{{x}") {
-		k, err := keysOf(name, false)
-		if err != nil {
+		if err := validate(name, false); err != nil {
 			t.Errorf("%.40q: %v", name, err)
 			continue
 		}
-		if k.Name != name {
-			t.Errorf("the key of %q is %q", name, k.Name)
-		}
-		for _, key := range []string{k.Name, k.Aux, k.Queue} {
+		for _, key := range []string{name, auxOf(name), queueOf(name)} {
 			if other, ok := seen[key]; ok && other != name {
 				t.Errorf("%.40q and %.40q share the key %.40q", name, other, key)
 			}
@@ -47,15 +43,15 @@ func TestKeysDiffer(t *testing.T) {
 
 func TestKeysRefused(t *testing.T) {
 	for _, name := range []string{"holdfast:1:n:{x}", "holdfast:1:t:{x}", "holdfast:2", "holdfast:0:"} {
-		if _, err := keysOf(name, false); !errors.Is(err, ErrReserved) {
+		if err := validate(name, false); !errors.Is(err, ErrReserved) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
 	for _, name := range []string{"a}b", "{}", "}", "{}x", "{}{x}", "x}{"} {
-		if _, err := keysOf(name, true); !errors.Is(err, ErrNotColocated) {
+		if err := validate(name, true); !errors.Is(err, ErrNotColocated) {
 			t.Errorf("%q on a cluster: %v", name, err)
 		}
-		if _, err := keysOf(name, false); err != nil {
+		if err := validate(name, false); err != nil {
 			t.Errorf("%q on one server: %v", name, err)
 		}
 	}
@@ -65,16 +61,15 @@ func TestKeysRefused(t *testing.T) {
 func TestKeysShareASlot(t *testing.T) {
 	c := redistest.Start(t, "--cluster-enabled", "yes").Client()
 	for _, name := range names {
-		k, err := keysOf(name, true)
-		if err != nil {
+		if err := validate(name, true); err != nil {
 			t.Errorf("%.40q: %v", name, err)
 			continue
 		}
-		a, err := c.ClusterKeySlot(t.Context(), k.Name).Result()
+		a, err := c.ClusterKeySlot(t.Context(), name).Result()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, key := range []string{k.Aux, k.Queue} {
+		for _, key := range []string{auxOf(name), queueOf(name)} {
 			if b := c.ClusterKeySlot(t.Context(), key).Val(); a != b {
 				t.Errorf("%.40q: NAME is in slot %d, %.40q in %d", name, a, key, b)
 			}
@@ -91,10 +86,10 @@ func TestScriptsAnswerInForm(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := New(client)
-			keys, _ := s.Keys("{a}")
+			const name = "{a}"
 			attempt := strings.Repeat("x", 36)
-			id := ID{Keys: keys, Token: "t", Owner: attempt + "t"}
-			other := ID{Keys: keys, Token: "u", Owner: strings.Repeat("y", 36) + "u"}
+			id := ID{Name: name, Token: "t", Owner: attempt + "t"}
+			other := ID{Name: name, Token: "u", Owner: strings.Repeat("y", 36) + "u"}
 			want := func(what string, status Status, ttl time.Duration) func(Reply, error) Reply {
 				return func(r Reply, err error) Reply {
 					t.Helper()
@@ -104,7 +99,7 @@ func TestScriptsAnswerInForm(t *testing.T) {
 					return r
 				}
 			}
-			want("inspect", Gone, 0)(do(s, s.Inspect(keys)))
+			want("inspect", Gone, 0)(do(s, s.Inspect(name)))
 			want("check", Gone, 0)(do(s, s.Check(id)))
 			want("resume", Gone, 0)(do(s, s.Resume(Attempt{ID: id, TTL: time.Minute, Label: "l"})))
 			first := want("acquire", Held, time.Minute)(do(s, s.Acquire(Attempt{ID: id, TTL: time.Minute, Label: "l"}, false)))
@@ -113,7 +108,7 @@ func TestScriptsAnswerInForm(t *testing.T) {
 				t.Errorf("fence %d, again %d", first.Fence, again.Fence)
 			}
 			want("acquire, held", Busy, time.Minute)(do(s, s.Acquire(Attempt{ID: other, TTL: time.Minute, Label: "l"}, false)))
-			if r := want("inspect", Held, time.Minute)(do(s, s.Inspect(keys))); r.Label != "l" || r.Fence != first.Fence {
+			if r := want("inspect", Held, time.Minute)(do(s, s.Inspect(name))); r.Label != "l" || r.Fence != first.Fence {
 				t.Errorf("inspect: %+v", r)
 			}
 			want("renew", Held, 2*time.Minute)(do(s, s.Renew(id, 2*time.Minute, 0, false, 0)))
@@ -126,14 +121,14 @@ func TestScriptsAnswerInForm(t *testing.T) {
 			want("set, overtaken", Stale, 2*time.Minute)(do(s, s.Extend(id, time.Second, true, 3)))
 			want("renew, for ever", Held, -time.Millisecond)(do(s, s.Renew(id, NoExpiry, 0, true, 0)))
 			want("extend, for ever", Persistent, -time.Millisecond)(do(s, s.Extend(id, time.Second, true, 5)))
-			next := ID{Keys: keys, Token: "t", Owner: strings.Repeat("z", 36) + "t"}
+			next := ID{Name: name, Token: "t", Owner: strings.Repeat("z", 36) + "t"}
 			if r := want("resume", Held, time.Minute)(do(s, s.Resume(Attempt{ID: next, TTL: time.Minute, Label: "m"}))); r.Fence <= first.Fence {
 				t.Errorf("fence %d after %d", r.Fence, first.Fence)
 			}
 			want("check, displaced", Taken, 0)(do(s, s.Check(id)))
 			want("release, displaced", Taken, 0)(do(s, s.Release(id, 0, 0, nil)))
-			want("force", Held, 0)(do(s, s.Force(keys)))
-			want("force, free", Gone, 0)(do(s, s.Force(keys)))
+			want("force", Held, 0)(do(s, s.Force(name)))
+			want("force, free", Gone, 0)(do(s, s.Force(name)))
 			want("check, forced", Forced, 0)(do(s, s.Check(next)))
 			want("withdraw", Gone, 0)(do(s, s.Withdraw(id, time.Minute)))
 			want("acquire, withdrawn", Withdrawn, 0)(do(s, s.Acquire(Attempt{ID: id, TTL: time.Minute, Label: ""}, false)))
@@ -153,20 +148,20 @@ func do(s *Store, c *Call) (Reply, error) {
 func TestTombstonesAreForgotten(t *testing.T) {
 	client := redistest.Start(t).Client()
 	s, ctx := New(client), t.Context()
-	keys, _ := s.Keys("a")
+	const name = "a"
 	id := func(i int) ID {
 		token := fmt.Sprintf("%036d", i)
-		return ID{Keys: keys, Token: token, Owner: token}
+		return ID{Name: name, Token: token, Owner: token}
 	}
 	for i := range 1500 {
 		if _, err := do(s, s.Withdraw(id(i), time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if x := client.HGet(ctx, keys.Aux, "x").Val(); len(x) != 1000*46 {
+	if x := client.HGet(ctx, auxOf(name), "x").Val(); len(x) != 1000*46 {
 		t.Errorf("%d bytes of tombstones, want %d", len(x), 1000*46)
 	}
-	if ttl := client.PTTL(ctx, keys.Aux).Val(); ttl <= 0 || ttl > time.Minute {
+	if ttl := client.PTTL(ctx, auxOf(name)).Val(); ttl <= 0 || ttl > time.Minute {
 		t.Errorf("they expire in %v", ttl)
 	}
 	for _, i := range []int{500, 1499} {
@@ -174,13 +169,13 @@ func TestTombstonesAreForgotten(t *testing.T) {
 			t.Errorf("attempt %d: %+v, %v", i, r, err)
 		}
 	}
-	expired := strings.ReplaceAll(client.HGet(ctx, keys.Aux, "x").Val(), fmt.Sprintf("%036d", 1499), strings.Repeat("e", 36))
+	expired := strings.ReplaceAll(client.HGet(ctx, auxOf(name), "x").Val(), fmt.Sprintf("%036d", 1499), strings.Repeat("e", 36))
 	at := strings.Index(expired, "e") + 36
-	client.HSet(ctx, keys.Aux, "x", expired[:at]+"0000000001"+expired[at+10:])
+	client.HSet(ctx, auxOf(name), "x", expired[:at]+"0000000001"+expired[at+10:])
 	if _, err := do(s, s.Withdraw(id(0), time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if x := client.HGet(ctx, keys.Aux, "x").Val(); strings.Contains(x, "e") || len(x)%46 != 0 || len(x) < 46 {
+	if x := client.HGet(ctx, auxOf(name), "x").Val(); strings.Contains(x, "e") || len(x)%46 != 0 || len(x) < 46 {
 		t.Errorf("an expired tombstone is still there, or half of one: %d bytes", len(x))
 	}
 }
