@@ -17,19 +17,19 @@ import (
 // decides up to when it can be trusted, when it is renewed, and what an answer of Redis
 // changes.
 type lease struct {
-	m      *Mutex
-	conf   *config      // of its first session; those after it agree on all that matters here
-	uid    uuid.UUID    // the attempt
-	given  string       // the token, if one was given
-	until  atomic.Int64 // clock time at which the context is due to end
-	askNow atomic.Bool  // there is reason to ask Redis at the next tick
-	open   bool         // a request of the attempt may be under way yet: leave a tombstone
-	heard  bool         // Redis knows a channel to tell us that others wait
+	m     *Mutex
+	conf  *config      // of its first session; those after it agree on all that matters here
+	uid   uuid.UUID    // the attempt, and the token, unless one was given
+	until atomic.Int64 // clock time at which the context is due to end
 
-	// Under the watchdog's mu: its place in the heap, from 1 on, 0 if it is not there, and
-	// when it is to be looked at.
-	index int32
+	// Under the watchdog's mu: when it is to be looked at, and its place in the heap, from 1
+	// on, 0 if it is not there.
 	at    time.Duration
+	index int32
+
+	askNow atomic.Bool // there is reason to ask Redis at the next tick
+	open   bool        // a request of the attempt may be under way yet: leave a tombstone
+	heard  bool        // Redis knows a channel to tell us that others wait
 
 	mu       sync.Mutex // of the sessions' states, too
 	short    bool       // not renewed to the full TTL yet
@@ -74,7 +74,7 @@ type requests struct {
 func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
 	conf := c.conf
 	l := &lease{
-		m: a.m, conf: conf, uid: a.uid, given: conf.token, open: a.open || a.flying > 0,
+		m: a.m, conf: conf, uid: a.uid, open: a.open || a.flying > 0,
 		heard:    a.Channel != "",
 		keepAt:   sent + keepEvery,
 		short:    !conf.noExpiry && r.TTL >= 0 && r.TTL < conf.ttl,
@@ -87,11 +87,12 @@ func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
 	return l
 }
 
-// beat is what renewals are in step with: those that go together cost less.
-const beat = 50 * time.Millisecond
+// beats is how many times in a renewal interval renewals are sent: those that go together
+// cost less.
+const beats = 16
 
 // ident is whose the lease is.
-func (l *lease) ident() store.ID { return identity(l.m.name, l.uid, l.given) }
+func (l *lease) ident() store.ID { return identity(l.m.name, l.uid, l.conf.token) }
 
 // trust counts a lease whose TTL the server gave in answer to a request that was sent at
 // sent. The server's clock started on it later than that, so it ends no earlier.
@@ -111,13 +112,12 @@ func (l *lease) trust(sent, ttl time.Duration) {
 		// given back before.
 		l.renewAt = l.m.l.clock.Now() + settle
 	case !l.conf.noRenewal:
-		// Up to a tenth early, so that leases that began together don't all renew together;
-		// and at the last beat before that, so that those near each other do.
+		// Up to two beats early: on the beat, so that those due about then go together, and
+		// the one or the next, so that those that began together don't for ever.
 		every := l.conf.renewEvery()
-		l.renewAt = sent + every - rand.N(every/10+1)
-		if every >= 10*beat {
-			l.renewAt -= l.renewAt % beat
-		}
+		beat := max(every/beats, 1)
+		l.renewAt = sent + every - rand.N(beat+1)
+		l.renewAt -= l.renewAt % beat
 	}
 	l.limit()
 }

@@ -12,9 +12,15 @@ for i, name in ipairs(KEYS) do
   local ttl = ARGV[2 * i]
   left[i] = 0
   if held[i] == ARGV[2 * i - 1] then
-    local is = redis.call('PTTL', name)
-    if is > tonumber(ttl) then ttl = string.format('%.0f', is) end
-    if redis.call('PEXPIRE', name, ttl) == 1 then left[i] = tonumber(ttl) end
+    -- GT is known from Redis 7 on; it replies 0 where as much is left already, or no end.
+    if redis.pcall('PEXPIRE', name, ttl, 'GT') == 1 then
+      left[i] = tonumber(ttl)
+    else
+      left[i] = redis.call('PTTL', name)
+      if left[i] < tonumber(ttl) then
+        left[i] = redis.call('PEXPIRE', name, ttl) * tonumber(ttl)
+      end
+    end
   end
 end
 return left
