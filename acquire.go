@@ -192,7 +192,8 @@ func (c *call) ask(ctx context.Context, a *attempt, request *store.Call) (*Sessi
 	r := l.send(ctx, request)
 	for {
 		select {
-		case got := <-r.answered:
+		case <-r.answered:
+			got := r.answer()
 			l.lines.note(a, -1, got.err)
 			got.err = causeOf(ctx, got.err)
 			return nil, got

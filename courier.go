@@ -44,10 +44,13 @@ const (
 type request struct {
 	ctx      context.Context // when it is done nobody waits for the answer any more
 	call     *store.Call
-	answered chan answer // capacity 1
+	sent     time.Duration
+	answered chan struct{} // capacity 1: it has been, and answer tells what came of it
 	courier  *courier
 	taken    bool // on its way, or dropped; under the courier's mu
 }
+
+func (r *request) answer() answer { return answer{r.sent, r.call.Reply, r.call.Err} }
 
 // answer is what came of a request that was sent at sent.
 type answer struct {
@@ -59,7 +62,7 @@ type answer struct {
 // send starts one request. go-redis ignores a cancellation in mid-flight, so whoever waits
 // for the answer looks at ctx himself, and the request goes on until the client's time-out.
 func (l *Locker) send(ctx context.Context, call *store.Call) *request {
-	r := &request{ctx: ctx, call: call, answered: make(chan answer, 1)}
+	r := &request{ctx: ctx, call: call, answered: make(chan struct{}, 1)}
 	if ctx.Err() != nil {
 		r.unasked()
 		return r
@@ -72,7 +75,8 @@ func (l *Locker) send(ctx context.Context, call *store.Call) *request {
 // unasked answers a request that was not sent and won't be.
 func (r *request) unasked() {
 	r.taken = true
-	r.answered <- answer{err: &unasked{context.Cause(r.ctx)}}
+	r.call.Err = &unasked{context.Cause(r.ctx)}
+	r.answered <- struct{}{}
 }
 
 // drop gives up a request; false if it is on its way.
@@ -198,6 +202,7 @@ func (c *courier) deliver(load []*request) {
 	sent := c.l.clock.Now()
 	c.l.store.Do(ctx, calls...)
 	for _, r := range load {
-		r.answered <- answer{sent, r.call.Reply, r.call.Err}
+		r.sent = sent
+		r.answered <- struct{}{}
 	}
 }

@@ -114,15 +114,15 @@ func (l *Locker) leave() {
 func (l *Locker) ask(ctx context.Context, call *store.Call) (store.Reply, error) {
 	r := l.send(ctx, call)
 	select {
-	case a := <-r.answered:
-		return a.reply, causeOf(ctx, a.err)
+	case <-r.answered:
+		return r.call.Reply, causeOf(ctx, r.call.Err)
 	case <-ctx.Done():
 		if r.drop() {
 			return store.Reply{}, &unasked{context.Cause(ctx)}
 		}
 		select {
-		case a := <-r.answered:
-			return a.reply, causeOf(ctx, a.err)
+		case <-r.answered:
+			return r.call.Reply, causeOf(ctx, r.call.Err)
 		default:
 			return store.Reply{}, context.Cause(ctx)
 		}

@@ -36,7 +36,7 @@ end
 
 local me, place, queues = string.sub(ARGV[2], 1, 36), 0, string.find(ARGV[6], 'q', 1, true)
 if queues and (held or queue) then
-  place = stand(queue, ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+  place = stand(queue, ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 elseif held and queue then
   leave(me)
 end

@@ -1,7 +1,7 @@
 -- force: take NAME from whoever holds it, for an operator.
 --
 -- KEYS: see own.lua
--- ARGV[1]  's' or empty: see acquire.lua
+-- ARGV[3]  's' or empty: see acquire.lua
 --
 -- Replies {status, 0, 0, 0}
 --   1  NAME was deleted, or given to the first in the queue; its holder, if it is one of
@@ -17,5 +17,5 @@ if ours(held, aux[1]) then
   redis.call('HSET', KEYS[2], 'k', aux[1])
   tell(info(aux[2]), 'c ' .. KEYS[1])
 end
-if aux[3] then hand_on(aux[4], nil, ARGV[1] == 's') end
+if aux[3] then hand_on(aux[4], nil, ARGV[3] == 's') end
 return {OK, 0, 0, 0}

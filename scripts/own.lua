@@ -13,6 +13,8 @@
 -- ARGV[1]  token
 -- ARGV[2]  owner: the attempt, followed by the token if the caller gave one. An
 --          attempt is 36 characters; a token that Holdfast made is its own attempt.
+--
+-- That is how a script sees them; how they are sent is in each.lua.
 
 local OK, GONE, TAKEN, FORCED, FAILED = 1, -1, -2, -3, -8
 
@@ -25,6 +27,9 @@ local function clock()
   read = read or redis.call('TIME')
   return tonumber(read[1]), tonumber(read[2])
 end
+
+-- token_of returns an owner's token.
+local function token_of(owner) return #owner > 36 and string.sub(owner, 37) or owner end
 
 -- lost returns nil while the lease of this owner is there, else why it is not; and aux's
 -- field q. An aux that was evicted says nothing; then a token of our own making, which is

@@ -28,7 +28,7 @@ end
 
 -- stand puts an attempt into the queue, at its end unless it is there already, notes that
 -- it is alive, and returns its place, 1 for the first. known is aux's field q.
-local function stand(known, token, owner, ttl, label, channel)
+local function stand(known, owner, ttl, label, channel)
   local waiter = string.sub(owner, 1, 36)
   local order = redis.call('HGET', KEYS[3], 'q') or ''
   local at = string.find(order, waiter, 1, true)

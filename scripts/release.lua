@@ -6,7 +6,7 @@
 -- ARGV[4]  'd' to give NAME back, or the attempt's place in the queue; without it only the
 --          tombstone is left. 's': see acquire.lua
 -- ARGV[5]  empty, or the largest fence that was used under this lease
--- ARGV[6]… nothing, or the token, owner, TTL, label and channel of an attempt that shall
+-- ARGV[6]… nothing, or the owner, TTL, label and channel of an attempt that shall
 --          stand in the queue before NAME is given on, unless it was withdrawn meanwhile
 --
 -- Replies {status, ms left, fence, n}
@@ -28,9 +28,9 @@ else
   redis.call('DEL', KEYS[1])
   highest(ARGV[5])
   local me, last, fence, claim, others
-  if ARGV[6] and not withdrawn(redis.call('HGET', KEYS[2], 'x'), ARGV[7]) then
-    reply[4] = math.max(stand(queue, ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]) - 1, 1)
-    queue, me = true, string.sub(ARGV[7], 1, 36)
+  if ARGV[6] and not withdrawn(redis.call('HGET', KEYS[2], 'x'), ARGV[6]) then
+    reply[4] = math.max(stand(queue, ARGV[6], ARGV[7], ARGV[8], ARGV[9]) - 1, 1)
+    queue, me = true, string.sub(ARGV[6], 1, 36)
   end
   if queue then
     fence, claim, others, last = hand_on(redis.call('HGET', KEYS[2], 'f'), me, string.find(ARGV[4], 's', 1, true))
@@ -38,10 +38,10 @@ else
   if me and not fence then
     local ahead
     last, ahead = next_fence(last)
-    install(last, ARGV[7], ARGV[9], ARGV[10])
-    keep(tonumber(ARGV[8]))
-    redis.call('SET', KEYS[1], ARGV[6], 'PX', ARGV[8])
-    reply = {2, tonumber(ARGV[8]), 0, note(others, ahead)}
+    install(last, ARGV[6], ARGV[8], ARGV[9])
+    keep(tonumber(ARGV[7]))
+    redis.call('SET', KEYS[1], token_of(ARGV[6]), 'PX', ARGV[7])
+    reply = {2, tonumber(ARGV[7]), 0, note(others, ahead)}
   elseif not fence and ARGV[1] ~= ARGV[2] then
     -- A given token can come again with another holder, redis-py say: let it find that
     -- this owner has gone.

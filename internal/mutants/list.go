@@ -85,7 +85,7 @@ var mutants = []mutant{
 	{"a token that was handed out is passed on", "session.go",
 		"if !s.lease.keepPrivate(s) {", "if false {", "TestWaitingPrivate"},
 	{"an heir that was withdrawn is granted the lock", "scripts/release.lua",
-		"if ARGV[6] and not withdrawn(redis.call('HGET', KEYS[2], 'x'), ARGV[7]) then", "if ARGV[6] then", "TestWaitingWithdrawnHeir"},
+		"if ARGV[6] and not withdrawn(redis.call('HGET', KEYS[2], 'x'), ARGV[6]) then", "if ARGV[6] then", "TestWaitingWithdrawnHeir"},
 	{"the caller's cause passes for an answer", "acquire.go",
 		"l.lines.note(a, -1, context.Canceled)", "l.lines.note(a, -1, context.Cause(ctx))", "TestWaitingForeignCause"},
 	{"a pass's fence runs with the client's clock", "lease.go",

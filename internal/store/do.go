@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -22,23 +21,19 @@ type batch struct {
 // Do makes the calls, in one round trip, and notes in each what came of it. The calls of
 // the same script go together, in another order than the others.
 func (s *Store) Do(ctx context.Context, calls ...*Call) {
-	if len(calls) == 1 {
-		b := batchOf(calls)
-		s.send(ctx, []*batch{b})
-		b.answer()
-		return
-	}
-	slices.SortStableFunc(calls, func(a, b *Call) int {
-		return cmp.Or(cmp.Compare(a.script.Hash, b.script.Hash), len(a.args)-len(b.args))
-	})
 	var batches []*batch
-	for len(calls) > 0 {
-		n := 1
-		for n < min(len(calls), s.chunk) && calls[n].script == calls[0].script && len(calls[n].args) == len(calls[0].args) {
-			n++
+next:
+	for _, c := range calls {
+		for _, b := range batches {
+			if first := b.calls[0]; len(b.calls) < s.chunk && first.script == c.script && slices.Equal(first.args, c.args) {
+				b.calls = append(b.calls, c)
+				continue next
+			}
 		}
-		batches = append(batches, batchOf(calls[:n]))
-		calls = calls[n:]
+		batches = append(batches, &batch{script: c.script, calls: []*Call{c}})
+	}
+	for _, b := range batches {
+		b.fill()
 	}
 	s.send(ctx, batches)
 	for _, b := range batches {
@@ -46,27 +41,26 @@ func (s *Store) Do(ctx context.Context, calls ...*Call) {
 	}
 }
 
-// batchOf returns the batch of calls that are alike.
-func batchOf(calls []*Call) *batch {
-	first := calls[0]
-	b := newBatch(first.script, len(calls), len(first.args))
-	b.calls = calls
-	for _, c := range calls {
+// fill writes the line of calls that are alike.
+func (b *batch) fill() {
+	args := b.calls[0].args
+	b.line = newLine(b.script, len(b.calls), len(b.calls)+len(args))
+	for _, c := range b.calls {
 		b.line = append(b.line, c.Name, auxOf(c.Name))
 		if c.script.Keys == 3 {
 			b.line = append(b.line, queueOf(c.Name))
 		}
 	}
-	for _, c := range calls {
-		b.line = append(b.line, c.args...)
+	b.line = append(b.line, args...)
+	for _, c := range b.calls {
+		b.line = append(b.line, c.owner)
 	}
-	return b
 }
 
-func newBatch(script *scripts.Script, locks, args int) *batch {
-	line := make([]any, 3, 3+locks*(script.Keys+args))
+func newLine(script *scripts.Script, locks, args int) []any {
+	line := make([]any, 3, 3+locks*script.Keys+args)
 	line[2] = locks * script.Keys
-	return &batch{script: script, line: line}
+	return line
 }
 
 // answer gives each call its part of the reply.
@@ -97,7 +91,7 @@ func (b *batch) answer() {
 // redact takes the tokens out of a server's error: see redact.
 func (b *batch) redact(err error) error {
 	for _, c := range b.calls {
-		err = redact(err, c.args)
+		err = redact(err, tokenOf(c.owner))
 	}
 	return err
 }
@@ -114,7 +108,7 @@ func (s *Store) Touch(ctx context.Context, touches []Touch) error {
 	var batches []*batch
 	for i := 0; i < len(touches); i += s.chunk {
 		part := touches[i:min(i+s.chunk, len(touches))]
-		b := newBatch(scripts.Touch, len(part), 2)
+		b := &batch{script: scripts.Touch, line: newLine(scripts.Touch, len(part), 2*len(part))}
 		for _, t := range part {
 			b.line = append(b.line, t.Name)
 		}
@@ -128,7 +122,7 @@ func (s *Store) Touch(ctx context.Context, touches []Touch) error {
 		v, err := b.cmd.Result()
 		if err != nil {
 			for _, t := range touches {
-				err = redact(err, []any{t.Token})
+				err = redact(err, t.Token)
 			}
 			return err
 		}

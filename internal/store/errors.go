@@ -9,17 +9,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// redact takes the token, which comes first among a holder's arguments, out of a server's
-// error: some quote the arguments of a command that they don't know.
-func redact(err error, args []any) error {
-	if len(args) == 0 || !Answered(err) {
-		return err
-	}
-	token, _ := args[0].(string)
-	if token == "" || !strings.Contains(err.Error(), token) {
+// redact takes a token out of a server's error: some quote the arguments of a command that
+// they don't know.
+func redact(err error, token string) error {
+	if token == "" || !Answered(err) || !strings.Contains(err.Error(), token) {
 		return err
 	}
 	return scriptError(strings.ReplaceAll(err.Error(), token, "(token)"))
+}
+
+// tokenOf returns an owner's token: see [ID].
+func tokenOf(owner string) string {
+	const attempt = 36
+	if len(owner) > attempt {
+		return owner[attempt:]
+	}
+	return owner
 }
 
 // scriptError is a server's error by its text.

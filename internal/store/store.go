@@ -114,7 +114,8 @@ var done = func() context.Context {
 type Call struct {
 	Name   string // the lock's
 	script *scripts.Script
-	args   []any
+	owner  string
+	args   []any // which can be the same for other locks
 	Reply  Reply
 	Err    error
 }
@@ -128,13 +129,13 @@ func (s *Store) Acquire(a Attempt, queue bool) *Call {
 	if queue {
 		flags += "q"
 	}
-	return own(scripts.Acquire, a.ID, []any{a.Token, a.Owner, a.TTL.Milliseconds(), a.Label, a.Channel, flags})
+	return own(scripts.Acquire, a.ID, []any{a.TTL.Milliseconds(), a.Label, a.Channel, flags})
 }
 
 // Resume takes up the lease of the ID's token: Held with a new fence, Gone, Taken, or
 // Withdrawn.
 func (s *Store) Resume(a Attempt) *Call {
-	return own(scripts.Resume, a.ID, []any{a.Token, a.Owner, a.TTL.Milliseconds(), a.Label, a.Channel})
+	return own(scripts.Resume, a.ID, []any{a.TTL.Milliseconds(), a.Label, a.Channel})
 }
 
 // Renew sees to it that at least ttl is left: Held with what is left, or Gone, Taken,
@@ -145,7 +146,7 @@ func (s *Store) Renew(id ID, ttl time.Duration, seq uint32, keep bool, fence int
 	if seq != 0 {
 		number = seq
 	}
-	return own(scripts.Renew, id, []any{id.Token, id.Owner, ttl.Milliseconds(), number, flag(keep), used(fence)})
+	return own(scripts.Renew, id, []any{ttl.Milliseconds(), number, flag(keep), used(fence)})
 }
 
 // Extend adds d to what is left, or replaces it: Held with what is left, or Gone,
@@ -156,7 +157,7 @@ func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint32) *Call {
 	if replace {
 		mode = "set"
 	}
-	return own(scripts.Extend, id, []any{id.Token, id.Owner, d.Milliseconds(), mode, seq})
+	return own(scripts.Extend, id, []any{d.Milliseconds(), mode, seq})
 }
 
 // Release gives NAME back if it is still this ID's, to the first in the queue if there is
@@ -167,21 +168,21 @@ func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint32) *Call {
 // With a heir, that attempt stands in the queue before NAME is given on; Granted, with
 // its lease, if it is its turn.
 func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attempt) *Call {
-	args := []any{id.Token, id.Owner, lasting(tombstone), s.flags + "d", used(fence)}
+	args := []any{lasting(tombstone), s.flags + "d", used(fence)}
 	if heir != nil {
-		args = append(args, heir.Token, heir.Owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
+		args = append(args, heir.Owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
 	}
 	return own(scripts.Release, id, args)
 }
 
 // Withdraw leaves the tombstone only.
 func (s *Store) Withdraw(id ID, tombstone time.Duration) *Call {
-	return own(scripts.Release, id, []any{id.Token, id.Owner, lasting(tombstone), "", ""})
+	return own(scripts.Release, id, []any{lasting(tombstone), "", ""})
 }
 
 // Check asks whether NAME is still this ID's: Held with what is left, or Gone, Taken,
 // Forced.
-func (s *Store) Check(id ID) *Call { return own(scripts.Check, id, []any{id.Token, id.Owner}) }
+func (s *Store) Check(id ID) *Call { return own(scripts.Check, id, nil) }
 
 // Inspect asks who holds NAME: Held by one of ours, Stranger, Gone if free.
 func (s *Store) Inspect(name string) *Call { return &Call{script: scripts.Inspect, Name: name} }
@@ -192,7 +193,7 @@ func (s *Store) Force(name string) *Call {
 }
 
 func own(script *scripts.Script, id ID, args []any) *Call {
-	return &Call{script: script, Name: id.Name, args: args}
+	return &Call{script: script, Name: id.Name, owner: id.Owner, args: args}
 }
 
 func flag(on bool) string {
