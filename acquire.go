@@ -189,10 +189,10 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 func (c *call) ask(ctx context.Context, a *attempt, request *store.Call) (*Session, answer) {
 	l := c.m.l
 	l.lines.note(a, +1, nil)
-	r := l.send(ctx, request)
+	r, answered := l.send(ctx, request)
 	for {
 		select {
-		case <-r.answered:
+		case <-answered:
 			got := r.answer()
 			l.lines.note(a, -1, got.err)
 			got.err = causeOf(ctx, got.err)

@@ -12,15 +12,25 @@ import (
 // couriers carry the requests of the Locker's callers, each those to one Redis server: a
 // server that hangs holds up none but its own.
 type couriers struct {
-	l  *Locker
-	mu sync.Mutex
-	of map[string]*courier // by the store's name of the server
+	l    *Locker
+	most int // deliveries of one courier under way
+	mu   sync.Mutex
+	of   map[string]*courier // by the store's name of the server
+}
+
+func newCouriers(l *Locker) *couriers {
+	cs := &couriers{l: l, most: mostDeliveries, of: make(map[string]*courier)}
+	if pool := l.store.Connections(); pool > 0 {
+		cs.most = min(max(pool*3/4, 1), mostDeliveries) // the others are for renewals
+	}
+	return cs
 }
 
 // courier carries requests that come at the same moment together, which costs both sides
 // far less than one by one. A request that comes alone is carried at once.
 type courier struct {
 	l       *Locker
+	most    int // deliveries under way
 	mu      sync.Mutex
 	queue   []*request
 	running int  // deliveries under way
@@ -36,8 +46,8 @@ const (
 	fewDeliveries  = 2
 	mostDeliveries = 16
 	patience       = 2 * time.Millisecond
-	// loadMost is how many requests go together: a script must not block Redis for long.
-	loadMost = 128
+	// loadMost is how many requests go together, in scripts of at most 256.
+	loadMost = 1024
 )
 
 // request is one call on somebody's behalf.
@@ -45,7 +55,7 @@ type request struct {
 	ctx      context.Context // when it is done nobody waits for the answer any more
 	call     *store.Call
 	sent     time.Duration
-	answered chan struct{} // capacity 1: it has been, and answer tells what came of it
+	answered chan<- *request // has room
 	courier  *courier
 	taken    bool // on its way, or dropped; under the courier's mu
 }
@@ -61,8 +71,13 @@ type answer struct {
 
 // send starts one request. go-redis ignores a cancellation in mid-flight, so whoever waits
 // for the answer looks at ctx himself, and the request goes on until the client's time-out.
-func (l *Locker) send(ctx context.Context, call *store.Call) *request {
-	r := &request{ctx: ctx, call: call, answered: make(chan struct{}, 1)}
+func (l *Locker) send(ctx context.Context, call *store.Call) (*request, <-chan *request) {
+	answered := make(chan *request, 1)
+	return l.sendTo(ctx, call, answered), answered
+}
+
+func (l *Locker) sendTo(ctx context.Context, call *store.Call, answered chan<- *request) *request {
+	r := &request{ctx: ctx, call: call, answered: answered}
 	if ctx.Err() != nil {
 		r.unasked()
 		return r
@@ -76,7 +91,7 @@ func (l *Locker) send(ctx context.Context, call *store.Call) *request {
 func (r *request) unasked() {
 	r.taken = true
 	r.call.Err = &unasked{context.Cause(r.ctx)}
-	r.answered <- struct{}{}
+	r.answered <- r
 }
 
 // drop gives up a request; false if it is on its way.
@@ -104,7 +119,7 @@ func (cs *couriers) courier(server string) *courier {
 	defer cs.mu.Unlock()
 	c := cs.of[server]
 	if c == nil {
-		c = &courier{l: cs.l}
+		c = &courier{l: cs.l, most: cs.most}
 		cs.of[server] = c
 	}
 	return c
@@ -120,7 +135,7 @@ func (c *courier) add(r *request) {
 // start sets out on a delivery, or waits a little for one under way. Called with mu held.
 func (c *courier) start() {
 	switch {
-	case c.running < fewDeliveries:
+	case c.running < min(fewDeliveries, c.most):
 		c.running++
 		c.l.spawn(c.run)
 	case !c.waiting:
@@ -138,7 +153,7 @@ func (c *courier) hurry(loads uint) {
 	if len(c.queue) == 0 {
 		return
 	}
-	if loads == c.loads && c.running < mostDeliveries {
+	if loads == c.loads && c.running < c.most {
 		c.running++
 		c.l.spawn(c.run)
 	}
@@ -203,6 +218,6 @@ func (c *courier) deliver(load []*request) {
 	c.l.store.Do(ctx, calls...)
 	for _, r := range load {
 		r.sent = sent
-		r.answered <- struct{}{}
+		r.answered <- r
 	}
 }

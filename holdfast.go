@@ -26,7 +26,7 @@ type Locker struct {
 	lines   *lines
 	hints   *hints
 
-	couriers couriers
+	couriers *couriers
 
 	// ctx ends, with ErrClosed, when Close is called.
 	ctx   context.Context
@@ -55,7 +55,7 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 	l.dog = newWatchdog(l)
 	l.lines = &lines{l: l, of: make(map[string]*line)}
 	l.hints = newHints(l)
-	l.couriers = couriers{l: l, of: make(map[string]*courier)}
+	l.couriers = newCouriers(l)
 	l.ctx, l.close = context.WithCancelCause(context.Background())
 	return l
 }
@@ -112,16 +112,16 @@ func (l *Locker) leave() {
 // ask runs one request and returns when it is answered or ctx is done, with ctx's cause
 // if that comes first.
 func (l *Locker) ask(ctx context.Context, call *store.Call) (store.Reply, error) {
-	r := l.send(ctx, call)
+	r, answered := l.send(ctx, call)
 	select {
-	case <-r.answered:
+	case <-answered:
 		return r.call.Reply, causeOf(ctx, r.call.Err)
 	case <-ctx.Done():
 		if r.drop() {
 			return store.Reply{}, &unasked{context.Cause(ctx)}
 		}
 		select {
-		case <-r.answered:
+		case <-answered:
 			return r.call.Reply, causeOf(ctx, r.call.Err)
 		default:
 			return store.Reply{}, context.Cause(ctx)
@@ -156,29 +156,45 @@ func undecided(err error) bool {
 // back and taking a request back.
 const cleanupTime = 5 * time.Second
 
+// insistMost is how often insist asks at most. Its pauses get longer, so it is over before.
+const insistMost = 32
+
 // insist asks until the server has answered or the time is up, also if ctx has ended, and
-// says whether a request before the last, or that one if err is not nil, may have run.
-func (l *Locker) insist(ctx context.Context, bound time.Duration, request func() *store.Call) (r store.Reply, open bool, err error) {
+// says whether a request other than the one that was answered may have run.
+func (l *Locker) insist(ctx context.Context, bound time.Duration, call func() *store.Call) (r store.Reply, open bool, err error) {
 	ctx = context.WithoutCancel(ctx)
 	end := l.clock.Now() + bound
-	for pause := minGap; ; pause = min(2*pause, time.Second) {
-		// A try has its own bound: a connection that says nothing must not use up the time
-		// of those after it.
-		try, done := context.WithTimeoutCause(ctx, min(max(bound/3, 10*minGap), bound), errCleanup)
-		r, err = l.ask(try, request())
-		done()
-		open = open || undecided(err)
-		if err == nil || !store.Transient(err) {
-			return r, open, err
-		}
-		bound = end - l.clock.Now()
-		if rest := jitter(pause); rest < bound {
-			time.Sleep(rest)
-			bound -= rest
-		} else {
-			return r, open, err
+	// A connection that says nothing must not use up the time of those after it. But Redis
+	// may be slow: whichever request is answered first, counts.
+	patience := max(bound/3, 10*minGap)
+	answered := make(chan *request, insistMost)
+	var last *request
+	asked, back := 0, 0
+	for pause := minGap; asked < insistMost; {
+		last = l.sendTo(ctx, call(), answered)
+		asked++
+		timer := time.NewTimer(min(patience, end-l.clock.Now()))
+		select {
+		case got := <-answered:
+			timer.Stop()
+			back++
+			r, err = got.call.Reply, got.call.Err
+			if err == nil || !store.Transient(err) {
+				return r, open || asked > back || undecided(err), err
+			}
+			open = open || undecided(err)
+			if pause = jitter(pause); end-l.clock.Now() <= pause {
+				return r, open || asked > back, err
+			}
+			time.Sleep(pause)
+			pause = min(2*pause, time.Second)
+		case <-timer.C:
+			if l.clock.Now() >= end {
+				return store.Reply{}, open || asked > back+1 || !last.drop(), errCleanup
+			}
 		}
 	}
+	return store.Reply{}, true, errCleanup
 }
 
 var errCleanup = errors.New("no answer in time")

@@ -88,8 +88,22 @@ func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
 }
 
 // beats is how many times in a renewal interval renewals are sent: those that go together
-// cost less.
+// cost less, and many that had no answer must not be tried again one by one.
 const beats = 16
+
+// onBeat returns the last beat before the time d after from; of a short d a half beat, a
+// quarter, and so on.
+func (l *lease) onBeat(from, d time.Duration) time.Duration {
+	beat := l.conf.renewEvery() / beats
+	for beat > d/2 {
+		beat /= 2
+	}
+	at := from + d
+	if beat > 0 {
+		at -= at % beat
+	}
+	return at
+}
 
 // ident is whose the lease is.
 func (l *lease) ident() store.ID { return identity(l.m.name, l.uid, l.conf.token) }
@@ -112,12 +126,13 @@ func (l *lease) trust(sent, ttl time.Duration) {
 		// given back before.
 		l.renewAt = l.m.l.clock.Now() + settle
 	case !l.conf.noRenewal:
-		// Up to two beats early: on the beat, so that those due about then go together, and
-		// the one or the next, so that those that began together don't for ever.
+		// The first time up to half of it early, so that those that began together don't all
+		// renew together.
 		every := l.conf.renewEvery()
-		beat := max(every/beats, 1)
-		l.renewAt = sent + every - rand.N(beat+1)
-		l.renewAt -= l.renewAt % beat
+		if l.requests.last == 0 {
+			every -= rand.N(max(every/2, 1))
+		}
+		l.renewAt = l.onBeat(sent, every)
 	}
 	l.limit()
 }
@@ -245,7 +260,7 @@ func (l *lease) renew(now time.Duration) {
 	q.last++
 	r := renewal{lease: l, sent: now, seq: q.last, epoch: l.m.l.hints.epoch(), bound: l.validUntil - now}
 	// What is left of a claim, or of a TTL that was set short, leaves less time for tries.
-	l.renewAt = now + jitter(min(l.conf.retryRenewal(), max((l.validUntil-now)/4, minGap)))
+	l.renewAt = l.onBeat(now, jitter(min(l.conf.retryRenewal(), max((l.validUntil-now)/4, minGap))))
 	ttl, keep, fence := l.conf.ttl, now >= l.keepAt, l.used()
 	if keep {
 		l.keepAt = now + keepEvery

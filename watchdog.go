@@ -157,8 +157,8 @@ type renewal struct {
 	call        *store.Call
 }
 
-// renewMost is how many leases are renewed by one request.
-const renewMost = 256
+// renewMost is how many leases are renewed in one round trip.
+const renewMost = 2048
 
 // renew sends off the renewals that are due: to each server its own, those that are of one
 // kind together.
@@ -215,15 +215,15 @@ func (w *watchdog) touch(ctx context.Context, part []renewal) (refused []renewal
 	for i, r := range part {
 		touches[i] = store.Touch{Name: r.lease.m.name, Token: r.lease.uid.String(), TTL: r.ttl}
 	}
-	err := w.l.store.Touch(ctx, touches)
-	for i := range part {
-		r, left := &part[i], touches[i].Left
-		if err == nil && left == 0 {
+	w.l.store.Touch(ctx, touches)
+	for i, t := range touches {
+		r := &part[i]
+		if t.Err == nil && t.Left == 0 {
 			r.seq, r.call = 0, w.l.store.Check(r.lease.ident()) // which renews nothing
 			refused = append(refused, *r)
 			continue
 		}
-		r.lease.renewed(r, store.Reply{Status: store.Held, TTL: left}, err)
+		r.lease.renewed(r, store.Reply{Status: store.Held, TTL: t.Left}, t.Err)
 	}
 	return refused
 }

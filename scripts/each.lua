@@ -5,11 +5,12 @@
 --
 -- Replies what the script does for the only lock, or an array of that. What fails for
 -- one of several locks does not concern the others: {-8, 0, 0, 0, the error}.
-local keys, args, locks = KEYS, ARGV, #KEYS / WIDTH
+local locks = #keys / WIDTH
 local shared = #args - locks
-ARGV = {'', '', unpack(args, 1, shared)}
+for i = 1, shared do ARGV[i + 2] = args[i] end
 
 local function of(lock)
+  for i = 1, WIDTH do KEYS[i] = keys[(lock - 1) * WIDTH + i] end
   ARGV[2] = args[shared + lock]
   ARGV[1] = token_of(ARGV[2])
 end
@@ -20,7 +21,6 @@ if locks == 1 then
 end
 local replies = {}
 for lock = 1, locks do
-  KEYS = {unpack(keys, (lock - 1) * WIDTH + 1, lock * WIDTH)}
   of(lock)
   local done, reply = pcall(one)
   if not done then

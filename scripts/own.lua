@@ -18,8 +18,9 @@
 
 local OK, GONE, TAKEN, FORCED, FAILED = 1, -1, -2, -3, -8
 
--- A call is for many locks: these are the keys and arguments of one of them (each.lua).
-local KEYS, ARGV = KEYS, ARGV
+-- A call is for many locks. Here are the keys and arguments of one of them: see each.lua.
+local keys, args = KEYS, ARGV
+local KEYS, ARGV = {}, {}
 
 -- clock is the server's time, the same for all that one call does.
 local read

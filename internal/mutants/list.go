@@ -16,7 +16,7 @@ var mutants = []mutant{
 	{"sleep is not counted", "internal/clock/clock.go",
 		"return ran + c.Asleep()", "return ran", "TestMachineSlept"},
 	{"a failed renewal is not tried again", "lease.go",
-		"l.renewAt = now + jitter(min(l.conf.retryRenewal(), max((l.validUntil-now)/4, minGap)))", "l.renewAt = forever", "TestOwnersTransient/fake"},
+		"l.renewAt = l.onBeat(now, jitter(min(l.conf.retryRenewal(), max((l.validUntil-now)/4, minGap))))", "l.renewAt = forever", "TestOwnersTransient/fake"},
 	{"a claim's renewal is tried again as if the full TTL were left", "lease.go",
 		"jitter(min(l.conf.retryRenewal(), max((l.validUntil-now)/4, minGap)))", "jitter(l.conf.retryRenewal())", "TestUnknownWhileWaiting"},
 	{"a renewal shortens an Extend", "scripts/own.lua",

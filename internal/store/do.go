@@ -101,13 +101,13 @@ func (b *batch) redact(err error) error {
 type Touch struct {
 	Name, Token string
 	TTL, Left   time.Duration
+	Err         error
 }
 
 // Touch renews leases in one round trip. Check tells why one could not be.
-func (s *Store) Touch(ctx context.Context, touches []Touch) error {
+func (s *Store) Touch(ctx context.Context, touches []Touch) {
 	var batches []*batch
-	for i := 0; i < len(touches); i += s.chunk {
-		part := touches[i:min(i+s.chunk, len(touches))]
+	for part := range slices.Chunk(touches, s.chunk) {
 		b := &batch{script: scripts.Touch, line: newLine(scripts.Touch, len(part), 2*len(part))}
 		for _, t := range part {
 			b.line = append(b.line, t.Name)
@@ -118,27 +118,34 @@ func (s *Store) Touch(ctx context.Context, touches []Touch) error {
 		batches = append(batches, b)
 	}
 	s.send(ctx, batches)
-	for i, b := range batches {
-		v, err := b.cmd.Result()
+	for part := range slices.Chunk(touches, s.chunk) {
+		touched(part, batches[0].cmd)
+		batches = batches[1:]
+	}
+}
+
+// touched reads the reply to one batch.
+func touched(part []Touch, cmd *redis.Cmd) {
+	v, err := cmd.Result()
+	left, ok := v.([]any)
+	if err == nil && (!ok || len(left) != len(part)) {
+		err = malformed(v)
+	}
+	for _, t := range part {
+		err = redact(err, t.Token)
+	}
+	for i := range part {
+		t := &part[i]
 		if err != nil {
-			for _, t := range touches {
-				err = redact(err, t.Token)
-			}
-			return err
+			t.Err = err
+			continue
 		}
-		left, ok := v.([]any)
-		if !ok || len(left) != b.line[2] {
-			return malformed(v)
-		}
-		for j, ms := range left {
-			n, ok := ms.(int64)
-			if !ok || n < 0 || n > most {
-				return malformed(ms)
-			}
-			touches[i*s.chunk+j].Left = time.Duration(n) * time.Millisecond
+		if n, ok := left[i].(int64); ok && 0 <= n && n <= most {
+			t.Left = time.Duration(n) * time.Millisecond
+		} else {
+			t.Err = malformed(left[i])
 		}
 	}
-	return nil
 }
 
 // send sends scripts by their hash, and whole those that the server does not know: a

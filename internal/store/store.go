@@ -19,6 +19,7 @@ type Store struct {
 	sharded bool // keys must share a slot
 	ring    bool
 	chunk   int // how many locks a script may be called for
+	pool    int
 	// flags go with every script that may grant the lock: "s" if the server that runs it
 	// knows everybody who listens to a channel. A node of a Cluster does not.
 	flags string
@@ -32,15 +33,18 @@ func New(client redis.UniversalClient) *Store {
 	s := &Store{client: client, chunk: 256}
 	switch c := client.(type) {
 	case *redis.Client:
-		s.flags = "s"
+		s.flags, s.pool = "s", c.Options().PoolSize
 		s.keyspace = fmt.Sprintf("__keyspace@%d__:", c.Options().DB)
 	case *redis.ClusterClient:
-		s.sharded, s.chunk = true, 1
+		s.sharded, s.chunk, s.pool = true, 1, c.Options().PoolSize
 	case *redis.Ring:
 		s.ring = true
 	}
 	return s
 }
+
+// Connections is how many the client keeps to a server; 0 if that is not known.
+func (s *Store) Connections() int { return s.pool }
 
 // Validate returns nil for a name that a lock can have, or ErrReserved, ErrNotColocated or
 // ErrRing.

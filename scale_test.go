@@ -1,0 +1,439 @@
+package holdfast_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// Many locks in one process: their requests and renewals go together, and yet each has its
+// own outcome.
+
+// locks returns how many locks a script call is for: it has that many owners, or tokens.
+func (c call) locks() int {
+	width := 3
+	switch c.script {
+	case "renew":
+		width = 1 // its short form, which knows NAME alone
+	case "check":
+		width = 2
+	}
+	return c.args[2].(int) / width
+}
+
+// take acquires n locks at once.
+func (e *env) take(l *holdfast.Locker, n int) []*holdfast.Session {
+	e.t.Helper()
+	sessions, errs := make([]*holdfast.Session, n), make([]error, n)
+	ctx := e.ctx()
+	var wg sync.WaitGroup
+	for i := range sessions {
+		wg.Go(func() { sessions[i], errs[i] = l.Mutex(fmt.Sprint("lock", i)).Acquire(ctx) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			e.t.Fatal(err)
+		}
+	}
+	return sessions
+}
+
+// TestScaleHeld: ten thousand locks are held for a minute while others come and go: none
+// is lost, few requests renew them, not all at once, and in the end nothing is left.
+func TestScaleHeld(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		const n, ttl, long = 10_000, 10 * time.Second, time.Minute
+		e.load()
+		p := &tap{}
+		l := e.tapped(p, holdfast.WithTTL(ttl))
+		sessions := e.take(l, n)
+		if calls := p.count("acquire"); calls > n/10 {
+			t.Errorf("%d calls acquired %d locks that were wanted at once", calls, n)
+		}
+		ctx, stop := context.WithTimeout(e.ctx(), long)
+		defer stop()
+		var others sync.WaitGroup
+		for i := range 64 {
+			mu := l.Mutex(fmt.Sprint("other", i))
+			others.Go(func() {
+				for ctx.Err() == nil {
+					s, err := mu.Acquire(ctx)
+					if err != nil {
+						continue
+					}
+					time.Sleep(time.Duration(i+1) * 100 * time.Millisecond)
+					if err := s.Release(ctx); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		// When, and how many leases at once, are renewed.
+		var mu sync.Mutex
+		at, renewed, largest := make(map[time.Time]int), 0, 0
+		p.setDeliver(func(c call, send func() error) error {
+			if c.script == "renew" && strings.HasPrefix(fmt.Sprint(c.args[3]), "lock") {
+				mu.Lock()
+				at[time.Now()] += c.locks()
+				renewed += c.locks()
+				largest = max(largest, c.locks())
+				mu.Unlock()
+			}
+			return send()
+		})
+		before := p.count("renew")
+		others.Wait()
+		for i, s := range sessions {
+			if err := s.Err(); err != nil {
+				t.Fatalf("lock%d: %v", i, err)
+			}
+		}
+		calls := p.count("renew") - before
+		turns := int(long / (ttl / 2)) // a renewal of each lock in half its TTL, up to an eighth early
+		if renewed < n*(turns-1) || renewed > n*(turns+3) {
+			t.Errorf("%d renewals of %d locks in %v, want about %d of each", renewed, n, long, turns)
+		}
+		if calls > renewed/50 || largest > 256 {
+			t.Errorf("%d calls for %d renewals, the largest for %d", calls, renewed, largest)
+		}
+		for when, n := range at {
+			if n > len(sessions)*2/3 {
+				t.Errorf("%d were renewed at once, at %v", n, when)
+			}
+		}
+		_ = l.Close()
+		for _, s := range sessions {
+			if !errors.Is(s.Err(), holdfast.ErrClosed) {
+				t.Fatalf("after Close: %v", s.Err())
+			}
+		}
+	})
+}
+
+// TestScaleOneOfMany: what becomes of one lock of a batch does not concern the others.
+func TestScaleOneOfMany(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		const n, ttl = 100, time.Second
+		sessions := e.take(e.crowded(holdfast.WithTTL(ttl)), n)
+		e.must(e.direct.Del(e.ctx(), "lock10").Err())
+		e.must(e.direct.Set(e.ctx(), "lock20", "a stranger's", 0).Err())
+		e.must(e.direct.Del(e.ctx(), "lock30").Err())
+		e.must(e.direct.LPush(e.ctx(), "lock30", "not a lock").Err())
+		e.must(e.locker().Mutex("lock40").ForceRelease(e.ctx()))
+		time.Sleep(3 * ttl)
+		lost := map[int]error{10: holdfast.ErrGone, 20: holdfast.ErrTaken, 30: holdfast.ErrLost, 40: holdfast.ErrForceReleased}
+		for i, s := range sessions {
+			if err := s.Err(); !errors.Is(err, lost[i]) || lost[i] == nil && err != nil {
+				t.Errorf("lock%d: %v, want %v", i, err, lost[i])
+			}
+		}
+	})
+}
+
+// TestScaleOneRefused: of locks that are wanted at once one can't be had.
+func TestScaleOneRefused(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		e.must(e.direct.LPush(e.ctx(), "lock7", "not a lock").Err())
+		l := e.crowded()
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				s, err := l.Mutex(fmt.Sprint("lock", i)).Acquire(e.ctx(), holdfast.WithToken(fmt.Sprint("secret", i)))
+				switch {
+				case i != 7 && err != nil:
+					t.Error(err)
+				case i == 7 && (err == nil || !strings.Contains(err.Error(), "WRONGTYPE")):
+					t.Errorf("lock7: %v", err)
+				case err != nil && strings.Contains(err.Error(), "secret"):
+					t.Errorf("a token in an error: %v", err)
+				case err == nil:
+					if err := s.Release(e.ctx()); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if n := e.direct.Exists(e.ctx(), "holdfast:1:n:{lock7}").Val(); n != 0 {
+			t.Error("something was left behind for the one that was refused")
+		}
+	})
+}
+
+// TestScaleSameName: calls for one lock that go together don't all get it.
+func TestScaleSameName(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		l := e.crowded()
+		var got atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 200 {
+			wg.Go(func() {
+				_, err := l.Mutex(fmt.Sprint("lock", i%10)).TryAcquire(e.ctx())
+				if err == nil {
+					got.Add(1)
+				} else if !errors.Is(err, holdfast.ErrHeld) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if got.Load() != 10 {
+			t.Errorf("%d sessions of 10 locks", got.Load())
+		}
+	})
+}
+
+// TestScaleUnknownScripts: a server that has forgotten the scripts gets them again, whatever
+// goes together.
+func TestScaleUnknownScripts(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		const ttl = time.Second
+		l := e.crowded(holdfast.WithTTL(ttl))
+		sessions := e.take(l, 50)
+		for round := range 5 {
+			e.must(e.direct.ScriptFlush(e.ctx()).Err())
+			time.Sleep(ttl / 2)
+			var wg sync.WaitGroup
+			for i := range 50 {
+				wg.Go(func() {
+					s, err := l.Mutex(fmt.Sprint("other", round, i)).Acquire(e.ctx())
+					if err == nil {
+						err = s.Release(e.ctx())
+					}
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		for _, s := range sessions {
+			if s.Err() != nil {
+				t.Error(s.Err())
+			}
+		}
+	})
+}
+
+// TestScaleStuckBatch: a batch of renewals that is never answered costs no session, since
+// the next try does not wait for it; and if none is answered every context ends in time.
+func TestScaleStuckBatch(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		const n, ttl = 1000, 10 * time.Second
+		e.load()
+		p := &tap{}
+		l := e.tapped(p, holdfast.WithTTL(ttl))
+		sessions := e.take(l, n)
+		never := make(chan struct{})
+		defer close(never)
+		var stuck atomic.Int32
+		p.setDeliver(func(c call, send func() error) error {
+			if c.script == "renew" && stuck.Add(1)%2 == 1 { // of the tries every other
+				<-never
+				return context.Canceled
+			}
+			return send()
+		})
+		time.Sleep(5 * ttl)
+		for i, s := range sessions {
+			if s.Err() != nil {
+				t.Fatalf("lock%d: %v", i, s.Err())
+			}
+		}
+		if stuck.Load() < 10 {
+			t.Errorf("only %d batches", stuck.Load())
+		}
+		p.setDeliver(func(call, func() error) error {
+			<-never
+			return context.Canceled
+		})
+		var late atomic.Int32
+		var wg sync.WaitGroup
+		for i, s := range sessions {
+			wg.Go(func() {
+				<-s.Done()
+				if left := e.fake.M.TTL(fmt.Sprint("lock", i)); left <= 0 {
+					late.Add(1)
+				}
+				if !errors.Is(s.Err(), holdfast.ErrExpired) {
+					t.Errorf("lock%d: %v", i, s.Err())
+				}
+			})
+		}
+		wg.Wait()
+		if late.Load() > 0 {
+			t.Errorf("%d contexts ended after their keys", late.Load())
+		}
+	})
+}
+
+// TestScaleReleasedMeanwhile: sessions come and go while a batch with them is under way.
+func TestScaleReleasedMeanwhile(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		const n, ttl = 300, 10 * time.Second
+		e.load()
+		p := &tap{}
+		l := e.tapped(p, holdfast.WithTTL(ttl))
+		sessions := e.take(l, n)
+		deliver := p.holdNext("renew")
+		time.Sleep(ttl / 2)
+		synctest.Wait()
+		for _, s := range sessions[:n/2] {
+			if err := s.Release(e.ctx()); err != nil {
+				t.Error(err)
+			}
+		}
+		for i := range n / 4 { // a part of those is taken again
+			sessions[i] = e.acquire(l.Mutex(fmt.Sprint("lock", i)))
+		}
+		deliver()
+		synctest.Wait()
+		for i := n / 4; i < n/2; i++ {
+			if held(t, e, fmt.Sprint("lock", i)) {
+				t.Errorf("lock%d is there again", i)
+			}
+		}
+		time.Sleep(3 * ttl)
+		for i, s := range sessions {
+			if err := s.Err(); (err != nil) != (n/4 <= i && i < n/2) {
+				t.Errorf("lock%d: %v", i, err)
+			}
+		}
+		deliver = p.holdNext("renew")
+		defer deliver()
+		time.Sleep(ttl / 2)
+		go func() { _ = l.Close() }() // which waits for the batch
+		synctest.Wait()
+		for _, s := range sessions {
+			if s.Err() == nil {
+				t.Fatal("a session outlives Close")
+			}
+		}
+	})
+}
+
+// TestScaleAlone: a call that comes alone does not wait for others, and one that comes while
+// others hang does so for some milliseconds only.
+func TestScaleAlone(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		e.load()
+		p := &tap{}
+		l := e.tapped(p)
+		start := time.Now()
+		for range 100 {
+			if err := e.acquire(l.Mutex("alone")).Release(e.ctx()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(start); took > 0 {
+			t.Errorf("a hundred rounds took %v on a network that takes none", took)
+		}
+		// All that hang, each in a delivery of its own.
+		never := make(chan struct{})
+		defer close(never)
+		p.setDeliver(func(c call, send func() error) error {
+			if strings.HasPrefix(fmt.Sprint(c.args[3]), "hangs") {
+				<-never
+				return context.Canceled
+			}
+			return send()
+		})
+		ctx, cancel := context.WithCancel(e.ctx())
+		defer cancel()
+		for i := range 10 {
+			go func() { _, _ = l.Mutex(fmt.Sprint("hangs", i)).Acquire(ctx) }()
+			time.Sleep(10 * time.Millisecond)
+			start := time.Now()
+			e.acquire(l.Mutex(fmt.Sprint("beside", i)))
+			if took := time.Since(start); took > 10*time.Millisecond {
+				t.Errorf("with %d requests that hang, another took %v", i+1, took)
+			}
+		}
+	})
+}
+
+// TestScaleDropped: a request that nobody waits for any more, and that has not left yet,
+// does not leave.
+func TestScaleDropped(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		e.load()
+		p := &tap{}
+		l := e.tapped(p)
+		never := make(chan struct{})
+		p.setDeliver(func(call, func() error) error {
+			<-never
+			return context.Canceled
+		})
+		ctx, cancel := context.WithCancel(e.ctx())
+		var wg sync.WaitGroup
+		for i := range 30_000 {
+			wg.Go(func() { _, _ = l.Mutex(fmt.Sprint("lock", i)).Acquire(ctx) })
+		}
+		time.Sleep(time.Second)
+		cancel()
+		wg.Wait()
+		sent := 0
+		for _, c := range p.sent() {
+			if c.script == "acquire" {
+				sent += c.locks()
+			}
+		}
+		if sent > 16*1024 {
+			t.Errorf("%d requests were sent while none was answered", sent)
+		}
+		if n := p.count("release"); n > sent {
+			t.Errorf("%d were taken back, of %d that were sent", n, sent)
+		}
+		p.setDeliver(nil)
+		close(never)
+		time.Sleep(cleanUp)
+		if keys := e.keys(); len(keys) > 0 {
+			for _, k := range keys {
+				if strings.HasPrefix(k, "lock") {
+					t.Errorf("%s is left behind", k)
+				}
+			}
+		}
+	})
+}
+
+// TestScalePressure: twenty thousand calls at once, ten connections and a Redis that takes
+// its time: everybody gets the lock, and nobody's context ends without cause.
+func TestScalePressure(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		const n = 20_000
+		e.load()
+		link := e.fake.NewLink()
+		l := holdfast.New(link.Client(func(o *redis.Options) { o.PoolSize = 10 }))
+		t.Cleanup(func() { _ = l.Close() })
+		link.Delay(250 * time.Millisecond)
+		sessions := e.take(l, n)
+		time.Sleep(time.Minute)
+		for i, s := range sessions {
+			if s.Err() != nil {
+				t.Fatalf("lock%d: %v", i, s.Err())
+			}
+		}
+		var wg sync.WaitGroup
+		for _, s := range sessions {
+			wg.Go(func() {
+				start := time.Now()
+				if err := s.Release(e.ctx()); err != nil {
+					t.Error(err, time.Since(start))
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
