@@ -145,6 +145,80 @@ func TestClusterSlotMoves(t *testing.T) {
 	}
 }
 
+// TestClusterBatches: many locks on a Cluster are renewed, taken and released together by
+// node; when a node hangs, those of the others don't notice.
+func TestClusterBatches(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	client := c.Client()
+	for _, node := range c.Nodes { // else all of them stop when one does
+		if err := node.Client().ConfigSet(t.Context(), "cluster-require-full-coverage", "no").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const n, ttl = 300, 2 * time.Second
+	l := holdfast.New(client, holdfast.WithTTL(ttl))
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	sessions := make([]*holdfast.Session, n)
+	var wg sync.WaitGroup
+	for i := range sessions {
+		wg.Go(func() {
+			var err error
+			if sessions[i], err = l.Mutex(fmt.Sprint("lock", i)).Acquire(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	time.Sleep(2 * ttl)
+	for i, s := range sessions {
+		if s.Err() != nil {
+			t.Fatalf("lock%d: %v", i, s.Err())
+		}
+	}
+	hung := c.Nodes[0]
+	on := make([]bool, n)
+	for i := range on {
+		node, err := client.MasterForKey(ctx, fmt.Sprint("lock", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		on[i] = node.Options().Addr == hung.Addr()
+	}
+	hung.Stop()
+	defer hung.Cont()
+	time.Sleep(2 * ttl)
+	lost := 0
+	for i, s := range sessions {
+		switch err := s.Err(); {
+		case on[i] && !errors.Is(err, holdfast.ErrLost):
+			t.Errorf("lock%d, on the node that hangs: %v", i, err)
+		case !on[i] && err != nil:
+			t.Errorf("lock%d, on another node: %v", i, err)
+		case on[i]:
+			lost++
+		}
+	}
+	if lost == 0 || lost == n {
+		t.Errorf("%d of %d locks were on the node that hangs", lost, n)
+	}
+	for i, s := range sessions {
+		if !on[i] {
+			wg.Go(func() {
+				if err := s.Release(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
 func TestRing(t *testing.T) {
 	t.Parallel()
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}})

@@ -7,3 +7,10 @@ func SetClock(src clock.Source) (undo func()) {
 	systemClock = func() clock.Source { return src }
 	return func() { systemClock = clock.System }
 }
+
+// Lines returns of how many locks a Locker keeps who holds and waits.
+func Lines(l *Locker) int {
+	l.lines.mu.Lock()
+	defer l.lines.mu.Unlock()
+	return len(l.lines.of)
+}
