@@ -206,9 +206,12 @@ func (c *courier) take() (load []*request) {
 
 // deliver sends requests in one round trip, and hands out the answers.
 func (c *courier) deliver(load []*request) {
-	ctx := context.Background()
-	if len(load) == 1 {
-		ctx = load[0].ctx
+	ctx := load[0].ctx
+	if len(load) > 1 || ctx.Done() == nil {
+		// What some still wait for does not end with the others. But it must end.
+		bounded, cancel := context.WithTimeout(context.Background(), cleanupTime)
+		defer cancel()
+		ctx = bounded
 	}
 	calls := make([]*store.Call, len(load))
 	for i, r := range load {

@@ -82,6 +82,9 @@ func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
 		private: conf.hasToken || r.Ahead,
 		others:  r.Others || a.others, epoch: a.epoch,
 	}
+	if l.short && conf.ttl > keepEvery {
+		l.keepAt = sent // the claim kept aux for less than that and a day
+	}
 	l.session = newSession(c, l, sent, r.Fence)
 	l.trust(sent, r.TTL)
 	return l
@@ -206,7 +209,9 @@ func (l *lease) answered(seq uint32, sent time.Duration, r store.Reply) error {
 		l.trust(sent, r.TTL)
 	}
 	defer l.mu.Unlock()
-	l.m.l.dog.plan(l, l.next())
+	if l.kept() {
+		l.m.l.dog.plan(l, l.next())
+	} // else it is to be looked at soon, or never
 	return l.lost
 }
 
@@ -290,8 +295,23 @@ func (l *lease) renewed(r *renewal, reply store.Reply, err error) {
 	}
 	if r.call != nil {
 		l.queue(reply.Others, r.epoch)
+	} else if l.exposed() {
+		return
 	}
 	_ = l.answered(r.seq, r.sent, reply)
+}
+
+// exposed reports whether others may know the token by now, so that NAME alone tells no
+// more whose the lease is; then it is to be asked at once.
+func (l *lease) exposed() bool {
+	l.mu.Lock()
+	private := l.private
+	l.mu.Unlock()
+	if private {
+		l.askNow.Store(true)
+		l.m.l.dog.wakeBy(l, 0)
+	}
+	return private
 }
 
 // used returns the largest fence in use, or 0 if Redis knows it. Called with mu held.

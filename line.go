@@ -236,7 +236,7 @@ func (ls *lines) pass(s *Session) bool {
 	defer ls.mu.Unlock()
 	l := s.lease
 	ln := ls.of[l.m.name]
-	if ln == nil || ln.lease != l || ln.first == nil || ln.first.front {
+	if ln == nil || ln.lease != l || ln.first == nil || ln.first.front || ls.l.ctx.Err() != nil {
 		return false
 	}
 	c := ln.first
@@ -244,7 +244,9 @@ func (ls *lines) pass(s *Session) bool {
 	if next == nil {
 		return false
 	}
-	ls.l.dog.watch(l)
+	if !ls.l.dog.watch(l) {
+		next.end(ErrClosed) // Close came in between, and did not see it
+	}
 	ln.give(next)
 	return true
 }

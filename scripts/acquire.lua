@@ -59,8 +59,6 @@ end
 
 local fence, ahead = next_fence(last)
 install(fence, ARGV[2], ARGV[4], ARGV[5], aux[4])
--- Aux expires a day after the last grant at the earliest. A short TTL soon after it needs
--- no more than that.
-if fence - last > 3600000000 or tonumber(ARGV[3]) > 3600000 then keep(tonumber(ARGV[3])) end
+keep(tonumber(ARGV[3]))
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return {OK, tonumber(ARGV[3]), fence, note(others, ahead)}

@@ -4,7 +4,8 @@
 -- ARGV  what is the same for all locks, and then the owner of each
 --
 -- Replies what the script does for the only lock, or an array of that. What fails for
--- one of several locks does not concern the others: {-8, 0, 0, 0, the error}.
+-- one of several locks does not concern the others: {-8, 0, 0, 0, the error}. But a replica
+-- says so of the whole, for clients look for that.
 local locks = #keys / WIDTH
 local shared = #args - locks
 for i = 1, shared do ARGV[i + 2] = args[i] end
@@ -24,7 +25,10 @@ for lock = 1, locks do
   of(lock)
   local done, reply = pcall(one)
   if not done then
-    reply = {FAILED, 0, 0, 0, type(reply) == 'table' and reply.err or tostring(reply)}
+    local text = type(reply) == 'table' and reply.err or tostring(reply)
+    local readonly = string.match(text, 'READONLY .*')
+    if readonly then return {err = readonly} end
+    reply = {FAILED, 0, 0, 0, text}
   end
   replies[lock] = reply
 end

@@ -20,14 +20,18 @@ type batch struct {
 
 // Do makes the calls, in one round trip, and notes in each what came of it. The calls of
 // the same script go together, in another order than the others.
-func (s *Store) Do(ctx context.Context, calls ...*Call) {
+func (s *Store) Do(ctx context.Context, calls ...*Call) { s.do(ctx, calls, int(s.chunk.Load())) }
+
+func (s *Store) do(ctx context.Context, calls []*Call, chunk int) {
 	var batches []*batch
 next:
 	for _, c := range calls {
-		for _, b := range batches {
-			if first := b.calls[0]; len(b.calls) < s.chunk && first.script == c.script && slices.Equal(first.args, c.args) {
-				b.calls = append(b.calls, c)
-				continue next
+		if chunk > 1 {
+			for _, b := range batches {
+				if first := b.calls[0]; len(b.calls) < chunk && first.script == c.script && slices.Equal(first.args, c.args) {
+					b.calls = append(b.calls, c)
+					continue next
+				}
 			}
 		}
 		batches = append(batches, &batch{script: c.script, calls: []*Call{c}})
@@ -36,9 +40,28 @@ next:
 		b.fill()
 	}
 	s.send(ctx, batches)
+	var alone []*Call
 	for _, b := range batches {
-		b.answer()
+		if len(b.calls) > 1 && s.refused(b.cmd.Err()) {
+			alone = append(alone, b.calls...)
+		} else {
+			b.answer()
+		}
 	}
+	if len(alone) > 0 {
+		s.do(ctx, alone, 1)
+	}
+}
+
+// refused reports whether err may be due to one of the locks of a call: to a key for which
+// the user has no right, say. Then the script has not begun, whose own errors come for each
+// lock, and they are to be tried one by one. Where keys of several slots are refused it is
+// so from here on.
+func (s *Store) refused(err error) bool {
+	if redis.HasErrorPrefix(err, "CROSSSLOT") {
+		s.chunk.Store(1)
+	}
+	return err != nil && Answered(err) && !Transient(err)
 }
 
 // fill writes the line of calls that are alike.
@@ -90,10 +113,11 @@ func (b *batch) answer() {
 
 // redact takes the tokens out of a server's error: see redact.
 func (b *batch) redact(err error) error {
-	for _, c := range b.calls {
-		err = redact(err, tokenOf(c.owner))
+	tokens := make([]string, len(b.calls))
+	for i, c := range b.calls {
+		tokens[i] = tokenOf(c.owner)
 	}
-	return err
+	return redact(err, tokens...)
 }
 
 // Touch is a lease, whose token is its own attempt, to be renewed for TTL; and then what is
@@ -106,8 +130,12 @@ type Touch struct {
 
 // Touch renews leases in one round trip. Check tells why one could not be.
 func (s *Store) Touch(ctx context.Context, touches []Touch) {
+	s.touch(ctx, touches, int(s.chunk.Load()))
+}
+
+func (s *Store) touch(ctx context.Context, touches []Touch, chunk int) {
 	var batches []*batch
-	for part := range slices.Chunk(touches, s.chunk) {
+	for part := range slices.Chunk(touches, chunk) {
 		b := &batch{script: scripts.Touch, line: newLine(scripts.Touch, len(part), 2*len(part))}
 		for _, t := range part {
 			b.line = append(b.line, t.Name)
@@ -118,9 +146,14 @@ func (s *Store) Touch(ctx context.Context, touches []Touch) {
 		batches = append(batches, b)
 	}
 	s.send(ctx, batches)
-	for part := range slices.Chunk(touches, s.chunk) {
-		touched(part, batches[0].cmd)
+	for part := range slices.Chunk(touches, chunk) {
+		cmd := batches[0].cmd
 		batches = batches[1:]
+		if len(part) > 1 && s.refused(cmd.Err()) {
+			s.touch(ctx, part, 1)
+		} else {
+			touched(part, cmd)
+		}
 	}
 }
 
@@ -131,13 +164,16 @@ func touched(part []Touch, cmd *redis.Cmd) {
 	if err == nil && (!ok || len(left) != len(part)) {
 		err = malformed(v)
 	}
-	for _, t := range part {
-		err = redact(err, t.Token)
+	if err != nil {
+		tokens := make([]string, len(part))
+		for i, t := range part {
+			tokens[i] = t.Token
+		}
+		err = redact(err, tokens...)
 	}
 	for i := range part {
 		t := &part[i]
-		if err != nil {
-			t.Err = err
+		if t.Err = err; err != nil {
 			continue
 		}
 		if n, ok := left[i].(int64); ok && 0 <= n && n <= most {

@@ -9,13 +9,25 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// redact takes a token out of a server's error: some quote the arguments of a command that
-// they don't know.
-func redact(err error, token string) error {
-	if token == "" || !Answered(err) || !strings.Contains(err.Error(), token) {
+// redact takes tokens out of a server's error: some quote the arguments of a command that
+// they don't know. Of several tokens only those are looked for that are no word by chance.
+func redact(err error, tokens ...string) error {
+	if !Answered(err) {
 		return err
 	}
-	return scriptError(strings.ReplaceAll(err.Error(), token, "(token)"))
+	text, _, quotes := strings.Cut(err.Error(), "with args beginning with")
+	if quotes {
+		text += "with args"
+	}
+	for _, token := range tokens {
+		if token != "" && (len(tokens) == 1 || len(token) >= 8) {
+			text = strings.ReplaceAll(text, token, "(token)")
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return scriptError(text)
 }
 
 // tokenOf returns an owner's token: see [ID].

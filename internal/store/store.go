@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -18,7 +19,7 @@ type Store struct {
 	client  redis.UniversalClient
 	sharded bool // keys must share a slot
 	ring    bool
-	chunk   int // how many locks a script may be called for
+	chunk   atomic.Int32 // how many locks a script may be called for
 	pool    int
 	// flags go with every script that may grant the lock: "s" if the server that runs it
 	// knows everybody who listens to a channel. A node of a Cluster does not.
@@ -28,15 +29,21 @@ type Store struct {
 	keyspace string
 }
 
+// chunkMost is for how many locks a script is called at most: it must not block Redis for
+// long.
+const chunkMost = 256
+
 // New returns a Store. It does no I/O.
 func New(client redis.UniversalClient) *Store {
-	s := &Store{client: client, chunk: 256}
+	s := &Store{client: client}
+	s.chunk.Store(1)
 	switch c := client.(type) {
 	case *redis.Client:
 		s.flags, s.pool = "s", c.Options().PoolSize
+		s.chunk.Store(chunkMost)
 		s.keyspace = fmt.Sprintf("__keyspace@%d__:", c.Options().DB)
 	case *redis.ClusterClient:
-		s.sharded, s.chunk, s.pool = true, 1, c.Options().PoolSize
+		s.sharded, s.pool = true, c.Options().PoolSize
 	case *redis.Ring:
 		s.ring = true
 	}
