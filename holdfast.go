@@ -3,6 +3,7 @@ package holdfast
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type Locker struct {
 	hints   *hints
 
 	couriers *couriers
+	phase    time.Duration // of the beats of renewals, so that Lockers don't keep time
 
 	// ctx ends, with ErrClosed, when Close is called.
 	ctx   context.Context
@@ -56,6 +58,7 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 	l.lines = &lines{l: l, of: make(map[string]*line)}
 	l.hints = newHints(l)
 	l.couriers = newCouriers(l)
+	l.phase = rand.N(time.Minute)
 	l.ctx, l.close = context.WithCancelCause(context.Background())
 	return l
 }

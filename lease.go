@@ -103,7 +103,7 @@ func (l *lease) onBeat(from, d time.Duration) time.Duration {
 	}
 	at := from + d
 	if beat > 0 {
-		at -= at % beat
+		at -= (at + l.m.l.phase) % beat
 	}
 	return at
 }
