@@ -81,7 +81,7 @@ func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, done func(),
 		return nil, nil, ErrClosed
 	}
 	m.l.enter() // Close waits for what this call leaves to be taken back
-	c = &call{m: m, conf: conf, parent: ctx}
+	c = &call{m: m, conf: conf, parent: ctx, how: Asked}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	return c, m.l.leave, nil
 }
@@ -108,6 +108,7 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Ses
 	}
 	defer done()
 	m.l.hints.start()
+	began := m.l.clock.Now()
 	var s *Session
 	if camp.once || c.conf.hasWait && c.conf.wait == 0 {
 		s, err = c.once(camp)
@@ -117,8 +118,11 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Ses
 	if err != nil {
 		err = ended(ctx, err)
 		c.cancel(err)
+		c.conf.observer.notAcquired(m.name, err, m.l.clock.Now()-began)
+		return nil, err
 	}
-	return s, err
+	c.conf.observer.acquired(s, c.how, m.l.clock.Now()-began)
+	return s, nil
 }
 
 // once asks once, without standing in line: it gets the lock only if nobody waits.
@@ -177,6 +181,9 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 	case r.Status == store.Busy, r.Status == store.Stranger:
 		a.stands(sent, r)
 	case r.Status == store.Held:
+		if a.waits { // the grant itself, of which no message came in time
+			c.how = Granted
+		}
 		s, err = a.hold(c, sent, r)
 	default:
 		err = fmt.Errorf("the attempt was withdrawn (status %d)", r.Status)
@@ -276,6 +283,7 @@ func (ls *lines) claim(c *call) *Session {
 	if err != nil {
 		return nil
 	}
+	c.how = Granted
 	c.line.serve(s)
 	return s
 }
@@ -311,11 +319,15 @@ func (m *Mutex) resume(ctx context.Context, opts []Option, token string) (*Sessi
 	}
 	defer done()
 	m.l.hints.start()
+	began := m.l.clock.Now()
 	s, err := c.resume()
 	if err != nil {
 		c.cancel(err)
+		c.conf.observer.notAcquired(m.name, err, m.l.clock.Now()-began)
+		return nil, err
 	}
-	return s, err
+	c.conf.observer.acquired(s, Resumed, m.l.clock.Now()-began)
+	return s, nil
 }
 
 func (c *call) resume() (*Session, error) {

@@ -219,6 +219,7 @@ func (c *courier) deliver(load []*request) {
 	}
 	sent := c.l.clock.Now()
 	c.l.store.Do(ctx, calls...)
+	c.l.conf.observer.sent(Calls, len(load), c.l.clock.Now()-sent)
 	for _, r := range load {
 		r.sent = sent
 		r.answered <- r

@@ -298,7 +298,17 @@ func (l *lease) renewed(r *renewal, reply store.Reply, err error) {
 	} else if l.exposed() {
 		return
 	}
-	_ = l.answered(r.seq, r.sent, reply)
+	margin := l.left()
+	if l.answered(r.seq, r.sent, reply) == nil && r.seq != 0 && !l.conf.noExpiry {
+		l.conf.observer.renewed(l.m.name, margin)
+	}
+}
+
+// left returns how long the lease can be trusted yet.
+func (l *lease) left() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.validUntil - l.m.l.clock.Now()
 }
 
 // exposed reports whether others may know the token by now, so that NAME alone tells no
@@ -343,6 +353,7 @@ func (l *lease) failed(err error) {
 	l.mu.Unlock()
 	if !over {
 		s.conf.log.Info("holdfast: renewal failed", s.attrs(err)...)
+		s.conf.observer.notRenewed(l.m.name, err, l.left())
 	}
 }
 
@@ -406,7 +417,10 @@ func (l *lease) lose(cause error) error {
 		l.m.l.dog.forget(l)
 		l.m.l.lines.abandon(l)
 		// Not here: a handler that blocks must not hold up the watchdog.
-		l.m.l.spawn(func() { s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...) })
+		l.m.l.spawn(func() {
+			s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...)
+			s.conf.observer.lost(l.m.name, cause)
+		})
 	}
 	return cause
 }

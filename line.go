@@ -39,6 +39,7 @@ type call struct {
 	prev, next *call
 	front      bool
 	watching   bool          // the key: see hints.watch
+	how        Acquisition   // it came, or will come, by its session
 	given      *Session      // which it now holds
 	failed     error         // what Redis said to the front, and would say to this one
 	wake       chan struct{} // capacity 1: something of the above, or of the attempt, changed
@@ -244,6 +245,7 @@ func (ls *lines) pass(s *Session) bool {
 	if next == nil {
 		return false
 	}
+	c.how = Passed
 	if !ls.l.dog.watch(l) {
 		next.end(ErrClosed) // Close came in between, and did not see it
 	}
@@ -294,6 +296,7 @@ func (ls *lines) released(l *lease, heir *attempt, sent time.Duration, r store.R
 	case r.Status == store.Granted:
 		ln.answered = true
 		if s, _ := heir.hold(ln.first, sent, r); s != nil {
+			ln.first.how = Granted
 			ln.serve(s)
 			return
 		}

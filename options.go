@@ -61,6 +61,7 @@ type config struct {
 	maxHold   time.Duration
 	hasMax    bool
 	log       *slog.Logger
+	observer  *Observer
 }
 
 func defaults() config {

@@ -21,6 +21,7 @@ type Session struct {
 	lease  *lease
 	conf   *config
 	fence  int64
+	began  time.Duration // clock time of the acquisition
 	ctx    sessionContext
 	cancel context.CancelCauseFunc
 
@@ -35,13 +36,20 @@ type Session struct {
 // newSession makes the session of a call that holds the lease from the clock's time from.
 func newSession(c *call, l *lease, from time.Duration, fence int64) *Session {
 	s := &Session{
-		lease: l, conf: c.conf, fence: fence, cancel: c.cancel, holdUntil: forever,
+		lease: l, conf: c.conf, fence: fence, began: from, cancel: c.cancel, holdUntil: forever,
 	}
 	s.ctx = sessionContext{c.ctx, s}
 	if c.conf.hasMax {
 		s.holdUntil = from + c.conf.maxHold // far from overflow: see maxDuration
 	}
 	return s
+}
+
+// released tells the observer.
+func (s *Session) released(passed bool) {
+	if s.conf.observer != nil {
+		s.conf.observer.released(s.lease.m.name, passed, s.lease.m.l.clock.Now()-s.began)
+	}
 }
 
 // ended reports whether the context is done; unlike Err it does not look at the clock.

@@ -191,6 +191,8 @@ func (w *watchdog) deliver(part []renewal, full bool) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
+	began, locks := w.l.clock.Now(), len(part)
+	defer func() { w.l.conf.observer.sent(Renewals, locks, w.l.clock.Now()-began) }()
 	if !full {
 		part = w.touch(ctx, part)
 	}
