@@ -118,7 +118,7 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Ses
 	if err != nil {
 		err = ended(ctx, err)
 		c.cancel(err)
-		c.conf.observer.notAcquired(m.name, err, m.l.clock.Now()-began)
+		c.conf.observer.notAcquired(c, err, m.l.clock.Now()-began)
 		return nil, err
 	}
 	c.conf.observer.acquired(s, c.how, m.l.clock.Now()-began)
@@ -323,7 +323,7 @@ func (m *Mutex) resume(ctx context.Context, opts []Option, token string) (*Sessi
 	s, err := c.resume()
 	if err != nil {
 		c.cancel(err)
-		c.conf.observer.notAcquired(m.name, err, m.l.clock.Now()-began)
+		c.conf.observer.notAcquired(c, err, m.l.clock.Now()-began)
 		return nil, err
 	}
 	c.conf.observer.acquired(s, Resumed, m.l.clock.Now()-began)

@@ -300,7 +300,7 @@ func (l *lease) renewed(r *renewal, reply store.Reply, err error) {
 	}
 	margin := l.left()
 	if l.answered(r.seq, r.sent, reply) == nil && r.seq != 0 && !l.conf.noExpiry {
-		l.conf.observer.renewed(l.m.name, margin)
+		l.conf.observer.renewed(l, margin)
 	}
 }
 
@@ -353,7 +353,7 @@ func (l *lease) failed(err error) {
 	l.mu.Unlock()
 	if !over {
 		s.conf.log.Info("holdfast: renewal failed", s.attrs(err)...)
-		s.conf.observer.notRenewed(l.m.name, err, l.left())
+		s.conf.observer.notRenewed(l, err)
 	}
 }
 
@@ -419,7 +419,7 @@ func (l *lease) lose(cause error) error {
 		// Not here: a handler that blocks must not hold up the watchdog.
 		l.m.l.spawn(func() {
 			s.conf.log.Warn("holdfast: lock lost", s.attrs(cause)...)
-			s.conf.observer.lost(l.m.name, cause)
+			s.conf.observer.lost(s, cause)
 		})
 	}
 	return cause

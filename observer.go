@@ -1,26 +1,29 @@
 package holdfast
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Observer is told what a Locker's locks go through: see [WithObserver]. Any function may be
 // nil. They are called from the goroutine in which it happens, often the one that looks after
 // all leases, so they must be quick and must not block, and several may run at once. No
 // token is among what they are told.
 type Observer struct {
-	// Acquired: a session began, waited after the call.
-	Acquired func(name string, how Acquisition, waited time.Duration)
-	// NotAcquired: the call failed. TryAcquire's [ErrHeld] is one way to.
-	NotAcquired func(name string, err error, waited time.Duration)
+	// Acquired: a session began, waited after the call. ctx is the session's.
+	Acquired func(ctx context.Context, name string, how Acquisition, waited time.Duration)
+	// NotAcquired: the call failed. TryAcquire's [ErrHeld] is one way to. ctx is the call's.
+	NotAcquired func(ctx context.Context, name string, err error, waited time.Duration)
 	// Renewed: Redis confirmed the lease when margin of it was left; a margin that shrinks
 	// tells of trouble before a session is lost. Not called for a lock without expiry.
 	Renewed func(name string, margin time.Duration)
 	// NotRenewed: a renewal failed, with margin left for further tries.
 	NotRenewed func(name string, err error, margin time.Duration)
-	// Lost: a session ended with an [ErrLost].
-	Lost func(name string, cause error)
-	// Released: a session gave its lock back, or passed it on within the process, after it
-	// was held for so long.
-	Released func(name string, passed bool, held time.Duration)
+	// Lost: a session ended with an [ErrLost], held after it began. ctx is the session's, done.
+	Lost func(ctx context.Context, name string, cause error, held time.Duration)
+	// Released: a session gave its lock back, or passed it on within the process, held after
+	// it began. ctx is the session's, done.
+	Released func(ctx context.Context, name string, passed bool, held time.Duration)
 	// Sent: a round trip to Redis, for so many locks, has ended.
 	Sent func(what Traffic, locks int, took time.Duration)
 }
@@ -54,37 +57,37 @@ func WithObserver(o *Observer) Option { return func(c *config) { c.observer = o 
 
 func (o *Observer) acquired(s *Session, how Acquisition, waited time.Duration) {
 	if o != nil && o.Acquired != nil {
-		o.Acquired(s.lease.m.name, how, waited)
+		o.Acquired(&s.ctx, s.lease.m.name, how, waited)
 	}
 }
 
-func (o *Observer) notAcquired(name string, err error, waited time.Duration) {
+func (o *Observer) notAcquired(c *call, err error, waited time.Duration) {
 	if o != nil && o.NotAcquired != nil {
-		o.NotAcquired(name, err, waited)
+		o.NotAcquired(c.parent, c.m.name, err, waited)
 	}
 }
 
-func (o *Observer) renewed(name string, margin time.Duration) {
+func (o *Observer) renewed(l *lease, margin time.Duration) {
 	if o != nil && o.Renewed != nil {
-		o.Renewed(name, margin)
+		o.Renewed(l.m.name, margin)
 	}
 }
 
-func (o *Observer) notRenewed(name string, err error, margin time.Duration) {
+func (o *Observer) notRenewed(l *lease, err error) {
 	if o != nil && o.NotRenewed != nil {
-		o.NotRenewed(name, err, margin)
+		o.NotRenewed(l.m.name, err, l.left())
 	}
 }
 
-func (o *Observer) lost(name string, cause error) {
+func (o *Observer) lost(s *Session, cause error) {
 	if o != nil && o.Lost != nil {
-		o.Lost(name, cause)
+		o.Lost(&s.ctx, s.lease.m.name, cause, s.held())
 	}
 }
 
-func (o *Observer) released(name string, passed bool, held time.Duration) {
+func (o *Observer) released(s *Session, passed bool) {
 	if o != nil && o.Released != nil {
-		o.Released(name, passed, held)
+		o.Released(&s.ctx, s.lease.m.name, passed, s.held())
 	}
 }
 

@@ -38,10 +38,13 @@ func (w *witness) told() []string {
 
 func (w *witness) observer() *holdfast.Observer {
 	return &holdfast.Observer{
-		Acquired: func(name string, how holdfast.Acquisition, waited time.Duration) {
+		Acquired: func(ctx context.Context, name string, how holdfast.Acquisition, waited time.Duration) {
+			if s, ok := holdfast.FromContext(ctx); !ok || s.Err() != nil {
+				w.note("not the session's context")
+			}
 			w.note("%s %s after %v", name, how, waited)
 		},
-		NotAcquired: func(name string, err error, waited time.Duration) {
+		NotAcquired: func(_ context.Context, name string, err error, waited time.Duration) {
 			w.note("%s not after %v: held %v, timeout %v", name, waited,
 				errors.Is(err, holdfast.ErrHeld), errors.Is(err, holdfast.ErrWaitTimeout))
 		},
@@ -51,10 +54,13 @@ func (w *witness) observer() *holdfast.Observer {
 		NotRenewed: func(name string, err error, margin time.Duration) {
 			w.note("%s not renewed, in time: %v: %v", name, margin > 0, err != nil)
 		},
-		Lost: func(name string, cause error) {
+		Lost: func(ctx context.Context, name string, cause error, _ time.Duration) {
+			if s, ok := holdfast.FromContext(ctx); !ok || s.Err() == nil {
+				w.note("not the session's context")
+			}
 			w.note("%s lost: gone %v, expired %v", name, errors.Is(cause, holdfast.ErrGone), errors.Is(cause, holdfast.ErrExpired))
 		},
-		Released: func(name string, passed bool, held time.Duration) {
+		Released: func(_ context.Context, name string, passed bool, held time.Duration) {
 			w.note("%s released, passed %v, after %v", name, passed, held)
 		},
 		Sent: func(what holdfast.Traffic, locks int, _ time.Duration) {

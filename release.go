@@ -208,7 +208,7 @@ func (s *Session) giveBack(ctx context.Context) error {
 	lines := l.m.l.lines
 	if lines.pass(s) {
 		s.last.over = ErrReleased
-		s.released(true)
+		s.conf.observer.released(s, true)
 		return nil
 	}
 	left, fence, lost := l.stop()
@@ -279,7 +279,7 @@ func (s *Session) settle(over, result error) error {
 	s.last.over, s.last.result = over, result
 	s.lease.m.l.dog.forget(s.lease)
 	if over == ErrReleased && result == nil {
-		s.released(false)
+		s.conf.observer.released(s, false)
 	}
 	return result
 }

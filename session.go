@@ -45,12 +45,8 @@ func newSession(c *call, l *lease, from time.Duration, fence int64) *Session {
 	return s
 }
 
-// released tells the observer.
-func (s *Session) released(passed bool) {
-	if s.conf.observer != nil {
-		s.conf.observer.released(s.lease.m.name, passed, s.lease.m.l.clock.Now()-s.began)
-	}
-}
+// held is how long ago the session began.
+func (s *Session) held() time.Duration { return s.lease.m.l.clock.Now() - s.began }
 
 // ended reports whether the context is done; unlike Err it does not look at the clock.
 func (s *Session) ended() bool { return s.ctx.Context.Err() != nil }
