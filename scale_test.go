@@ -141,33 +141,47 @@ func TestScaleOneOfMany(t *testing.T) {
 	})
 }
 
-// TestScaleOneRefused: of locks that are wanted at once one can't be had.
+// TestScaleOneRefused: of locks that are wanted, and given back, at once one can't be.
 func TestScaleOneRefused(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
-		e.must(e.direct.LPush(e.ctx(), "lock7", "not a lock").Err())
+		const n, refused, spoilt = 100, 7, 50
+		spoil := func(i int) {
+			e.must(e.direct.Del(e.ctx(), fmt.Sprint("lock", i)).Err())
+			e.must(e.direct.LPush(e.ctx(), fmt.Sprint("lock", i), "not a lock").Err())
+		}
+		// check looks at the error of an operation on one lock, which is the one that fails.
+		check := func(i, fails int, err error) {
+			switch {
+			case i != fails && err != nil:
+				t.Errorf("lock%d: %v", i, err)
+			case i == fails && (err == nil || !strings.Contains(err.Error(), "WRONGTYPE")):
+				t.Errorf("lock%d, which is no lock: %v", i, err)
+			case err != nil && strings.Contains(err.Error(), "secret"):
+				t.Errorf("a token in an error: %v", err)
+			}
+		}
+		spoil(refused)
 		l := e.crowded()
+		sessions := make([]*holdfast.Session, n)
 		var wg sync.WaitGroup
-		for i := range 100 {
+		for i := range n {
 			wg.Go(func() {
-				s, err := l.Mutex(fmt.Sprint("lock", i)).Acquire(e.ctx(), holdfast.WithToken(fmt.Sprint("secret", i)))
-				switch {
-				case i != 7 && err != nil:
-					t.Error(err)
-				case i == 7 && (err == nil || !strings.Contains(err.Error(), "WRONGTYPE")):
-					t.Errorf("lock7: %v", err)
-				case err != nil && strings.Contains(err.Error(), "secret"):
-					t.Errorf("a token in an error: %v", err)
-				case err == nil:
-					if err := s.Release(e.ctx()); err != nil {
-						t.Error(err)
-					}
-				}
+				var err error
+				sessions[i], err = l.Mutex(fmt.Sprint("lock", i)).Acquire(e.ctx(), holdfast.WithToken(fmt.Sprint("secret", i)))
+				check(i, refused, err)
 			})
 		}
 		wg.Wait()
-		if n := e.direct.Exists(e.ctx(), "holdfast:1:n:{lock7}").Val(); n != 0 {
+		if n := e.direct.Exists(e.ctx(), auxOf("lock7")).Val(); n != 0 {
 			t.Error("something was left behind for the one that was refused")
 		}
+		spoil(spoilt)
+		for i, s := range sessions {
+			if s != nil {
+				wg.Go(func() { check(i, spoilt, s.Release(e.ctx())) })
+			}
+		}
+		wg.Wait()
 	})
 }
 
@@ -435,5 +449,57 @@ func TestScalePressure(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	})
+}
+
+// heldTouch acquires a lock and returns when a renewal that looks at NAME alone is on its
+// way, and how to deliver it.
+func heldTouch(e *env, p *tap, mu *holdfast.Mutex) (*holdfast.Session, func()) {
+	e.t.Helper()
+	s := e.acquire(mu)
+	deliver := p.holdNext("renew")
+	n := p.count("renew")
+	eventually(e.t, "it is renewed", func() bool { return p.count("renew") > n })
+	if p.sent()[len(p.sent())-1].args[2] != 1 {
+		e.t.Fatal("the renewal has more than one key")
+	}
+	return s, deliver
+}
+
+// TestScaleLateTouch: a renewal by NAME alone that comes late takes nothing back.
+func TestScaleLateTouch(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		const ttl = time.Second
+		e.load()
+		p := &tap{}
+		mu := e.tapped(p, holdfast.WithTTL(ttl)).Mutex("lock")
+		s, deliver := heldTouch(e, p, mu)
+		e.must(s.Extend(e.ctx(), time.Hour))
+		deliver()
+		time.Sleep(ttl / 4)
+		if left, trusted := e.direct.PTTL(e.ctx(), "lock").Val(), time.Until(s.ValidUntil()); left < 59*time.Minute || trusted > left {
+			t.Errorf("%v left after an Extend by an hour, and trusted for %v", left, trusted)
+		}
+	})
+}
+
+// TestScaleTouchAfterResume: a renewal by NAME alone does not tell that another session has
+// taken up the token since; so it does not count once the token was handed out.
+func TestScaleTouchAfterResume(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		const ttl = 10 * time.Second
+		e.load()
+		p := &tap{}
+		mu := e.tapped(p, holdfast.WithTTL(ttl), holdfast.WithRenewInterval(ttl/20)).Mutex("lock")
+		s, deliver := heldTouch(e, p, mu)
+		e.must(e.direct.HDel(e.ctx(), auxOf("lock"), "i").Err()) // nobody tells it of the Resume
+		if _, err := e.locker(holdfast.WithTTL(ttl), holdfast.WithRenewInterval(ttl/3)).Mutex("lock").Resume(e.ctx(), s.Token()); err != nil {
+			t.Fatal(err)
+		}
+		deliver()
+		time.Sleep(ttl / 50)
+		if !errors.Is(s.Err(), holdfast.ErrTaken) {
+			t.Errorf("after the late renewal: %v", s.Err())
+		}
 	})
 }
