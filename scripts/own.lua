@@ -79,8 +79,8 @@ local function number(this)
   redis.call('HSET', KEYS[2], 'e', this .. ' ' .. string.sub(ARGV[2], 1, 36))
 end
 
--- keep sees to it that aux expires, but not before NAME, nor within a day. Beside a
--- NAME without expiry (ttl -1) that is a year from the last renewal.
+-- keep sees to it that aux expires, but a day later than NAME; beside a NAME without
+-- expiry (ttl -1), a year after the last renewal.
 local function keep(ttl)
   if ttl < 0 then ttl = 31536000000 end
   redis.call('PEXPIRE', KEYS[2], int(ttl + 86400000))
