@@ -82,6 +82,9 @@ func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, done func(),
 	}
 	m.l.enter() // Close waits for what this call leaves to be taken back
 	c = &call{m: m, conf: conf, parent: ctx, how: Asked}
+	if conf.observer != nil {
+		c.began = m.l.clock.Now()
+	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	return c, m.l.leave, nil
 }
@@ -108,7 +111,6 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Ses
 	}
 	defer done()
 	m.l.hints.start()
-	began := m.l.clock.Now()
 	var s *Session
 	if camp.once || c.conf.hasWait && c.conf.wait == 0 {
 		s, err = c.once(camp)
@@ -118,10 +120,10 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Ses
 	if err != nil {
 		err = ended(ctx, err)
 		c.cancel(err)
-		c.conf.observer.notAcquired(c, err, m.l.clock.Now()-began)
+		c.conf.observer.notAcquired(c, err)
 		return nil, err
 	}
-	c.conf.observer.acquired(s, c.how, m.l.clock.Now()-began)
+	c.conf.observer.acquired(s, c)
 	return s, nil
 }
 
@@ -319,14 +321,14 @@ func (m *Mutex) resume(ctx context.Context, opts []Option, token string) (*Sessi
 	}
 	defer done()
 	m.l.hints.start()
-	began := m.l.clock.Now()
+	c.how = Resumed
 	s, err := c.resume()
 	if err != nil {
 		c.cancel(err)
-		c.conf.observer.notAcquired(c, err, m.l.clock.Now()-began)
+		c.conf.observer.notAcquired(c, err)
 		return nil, err
 	}
-	c.conf.observer.acquired(s, Resumed, m.l.clock.Now()-began)
+	c.conf.observer.acquired(s, c)
 	return s, nil
 }
 

@@ -21,7 +21,7 @@ import (
 func TestMachineSlept(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		var slept atomic.Int64
-		defer holdfast.SetClock(clock.Source{Asleep: func() time.Duration { return time.Duration(slept.Load()) }})()
+		defer holdfast.SetClock(clock.Source{Asleep: func(time.Time) time.Duration { return time.Duration(slept.Load()) }})()
 		mu := e.locker().Mutex("a", holdfast.WithTTL(10*time.Second))
 
 		s := e.acquire(mu)

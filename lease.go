@@ -150,8 +150,11 @@ func (l *lease) limit() {
 		tries := window(l.conf.ttl) - l.conf.renewEvery()
 		l.renewAt = min(l.renewAt, max(l.validUntil-tries, now+(l.validUntil-now)/2))
 	}
-	l.until.Store(int64(min(l.validUntil, l.session.holdUntil)))
+	l.bound()
 }
+
+// bound puts into effect when the session is due to end. Called with mu held.
+func (l *lease) bound() { l.until.Store(int64(min(l.validUntil, l.session.holdUntil))) }
 
 // expect numbers a request of s that is about to be sent at sent, to give the lock the
 // TTL ttl or, unless replace, to add that to it. If it may shorten the lease, the lease
@@ -500,6 +503,6 @@ func (l *lease) pass(s *Session, c *call, waiting int) *Session {
 	held := now - l.received
 	l.fence = max(l.fence+1, l.origin+(held-held/50).Microseconds())
 	l.session = newSession(c, l, now, l.fence)
-	l.limit()
+	l.bound()
 	return l.session
 }

@@ -40,6 +40,7 @@ type call struct {
 	front      bool
 	watching   bool          // the key: see hints.watch
 	how        Acquisition   // it came, or will come, by its session
+	began      time.Duration // if somebody observes
 	given      *Session      // which it now holds
 	failed     error         // what Redis said to the front, and would say to this one
 	wake       chan struct{} // capacity 1: something of the above, or of the attempt, changed

@@ -55,15 +55,15 @@ func WithObserver(o *Observer) Option { return func(c *config) { c.observer = o 
 
 // The functions below are called with o nil where nobody observes.
 
-func (o *Observer) acquired(s *Session, how Acquisition, waited time.Duration) {
+func (o *Observer) acquired(s *Session, c *call) {
 	if o != nil && o.Acquired != nil {
-		o.Acquired(&s.ctx, s.lease.m.name, how, waited)
+		o.Acquired(&s.ctx, c.m.name, c.how, c.m.l.clock.Now()-c.began)
 	}
 }
 
-func (o *Observer) notAcquired(c *call, err error, waited time.Duration) {
+func (o *Observer) notAcquired(c *call, err error) {
 	if o != nil && o.NotAcquired != nil {
-		o.NotAcquired(c.parent, c.m.name, err, waited)
+		o.NotAcquired(c.parent, c.m.name, err, c.m.l.clock.Now()-c.began)
 	}
 }
 

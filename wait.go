@@ -45,12 +45,12 @@ func (w *waiter) timeout() error {
 // pause waits until the clock's time at, or the deadline, or a message: nil, or why the
 // wait is over.
 func (c *call) pause(w *waiter, at time.Duration) error {
-	now := c.m.l.clock.Now()
-	if w.last || w.deadline <= now {
-		return w.timeout()
-	}
 	var timer <-chan time.Time
 	if end := min(at, w.deadline); end != forever {
+		now := c.m.l.clock.Now()
+		if w.last || w.deadline <= now {
+			return w.timeout()
+		}
 		t := time.NewTimer(end - now)
 		defer t.Stop()
 		timer = t.C

@@ -16,9 +16,10 @@ import (
 
 // Source is where a Clock learns of sleep. Either func may be nil.
 type Source struct {
-	// Asleep returns how long the machine has been suspended since it booted: a
-	// lower bound, exact but for the time between two readings of a clock.
-	Asleep func() time.Duration
+	// Asleep returns how long the machine had been suspended since it booted, at a time
+	// that was just read: a lower bound, exact but for the time between two readings of a
+	// clock.
+	Asleep func(now time.Time) time.Duration
 	// Wall returns the wall clock. It is set only where Asleep can't be known, and
 	// is no proof of anything: a jump of it is a reason to ask Redis.
 	Wall func() time.Time
@@ -38,7 +39,7 @@ func New(src Source) *Clock {
 	c := &Clock{src: src, base: time.Now()}
 	for range 5 { // the largest is the best: see Source
 		if src.Asleep != nil {
-			c.first = max(c.first, src.Asleep())
+			c.first = max(c.first, src.Asleep(time.Now()))
 		}
 	}
 	if src.Wall != nil {
@@ -50,20 +51,21 @@ func New(src Source) *Clock {
 // Now returns the time since the Clock was made, sleep included. It never goes
 // back.
 func (c *Clock) Now() time.Duration {
-	// The sleep is read second: a suspension between the two readings is counted.
-	ran := time.Since(c.base)
-	return ran + c.Asleep()
+	now := time.Now()
+	return now.Sub(c.base) + c.asleepAt(now)
 }
 
 // grain is the least sleep that counts: above the noise between two readings.
 const grain = time.Millisecond
 
 // Asleep returns how much of Now the machine was suspended.
-func (c *Clock) Asleep() time.Duration {
+func (c *Clock) Asleep() time.Duration { return c.asleepAt(time.Now()) }
+
+func (c *Clock) asleepAt(now time.Time) time.Duration {
 	if c.src.Asleep == nil {
 		return 0
 	}
-	seen := int64(c.src.Asleep() - c.first)
+	seen := int64(c.src.Asleep(now) - c.first)
 	for {
 		most := c.asleep.Load()
 		if seen < most+int64(grain) {

@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestNowCountsSleep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slept := 7 * time.Hour // before the Clock was made: not its business
-		c := New(Source{Asleep: func() time.Duration { return slept }})
+		c := New(Source{Asleep: func(time.Time) time.Duration { return slept }})
 		time.Sleep(time.Second)
 		if got := c.Now(); got != time.Second {
 			t.Fatalf("Now = %v after a second awake", got)

@@ -23,8 +23,7 @@ const (
 func System() Source {
 	base := time.Now()
 	var known atomic.Pointer[reading]
-	return Source{Asleep: func() time.Duration {
-		now := time.Now()
+	return Source{Asleep: func(now time.Time) time.Duration {
 		drift := time.Duration(now.UnixNano()-base.UnixNano()) - now.Sub(base)
 		if r := known.Load(); r != nil && (drift-r.drift).Abs() < grain/2 {
 			return r.asleep

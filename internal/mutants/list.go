@@ -14,7 +14,7 @@ var mutants = []mutant{
 	{"Err does not look at the clock", "context.go",
 		"\tc.s.lease.look()\n", "", "TestMachineSlept"},
 	{"sleep is not counted", "internal/clock/clock.go",
-		"return ran + c.Asleep()", "return ran", "TestMachineSlept"},
+		"return now.Sub(c.base) + c.asleepAt(now)", "return now.Sub(c.base)", "TestMachineSlept"},
 	{"a failed renewal is not tried again", "lease.go",
 		"l.renewAt = l.onBeat(now, jitter(min(l.conf.retryRenewal(), max((l.validUntil-now)/4, minGap))))", "l.renewAt = forever", "TestOwnersTransient/fake"},
 	{"a claim's renewal is tried again as if the full TTL were left", "lease.go",
