@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -159,7 +160,8 @@ func undecided(err error) bool {
 // back and taking a request back.
 const cleanupTime = 5 * time.Second
 
-// insistMost is how often insist asks at most. Its pauses get longer, so it is over before.
+// insistMost is more than insist can ask: its pauses double from 10 ms on, and after three
+// times its patience it is over.
 const insistMost = 32
 
 // insist asks until the server has answered or the time is up, also if ctx has ended, and
@@ -171,33 +173,35 @@ func (l *Locker) insist(ctx context.Context, bound time.Duration, call func() *s
 	// may be slow: whichever request is answered first, counts.
 	patience := max(bound/3, 10*minGap)
 	answered := make(chan *request, insistMost)
-	var last *request
-	asked, back := 0, 0
-	for pause := minGap; asked < insistMost; {
-		last = l.sendTo(ctx, call(), answered)
-		asked++
+	var out []*request // that have not been answered
+	// unknown gives up on those and reports whether one may have run, or may run yet.
+	unknown := func() (may bool) {
+		for _, r := range out {
+			may = !r.drop() || may
+		}
+		return may
+	}
+	for pause := minGap; ; {
+		out = append(out, l.sendTo(ctx, call(), answered))
 		timer := time.NewTimer(min(patience, end-l.clock.Now()))
 		select {
 		case got := <-answered:
 			timer.Stop()
-			back++
+			out = slices.DeleteFunc(out, func(r *request) bool { return r == got })
 			r, err = got.call.Reply, got.call.Err
-			if err == nil || !store.Transient(err) {
-				return r, open || asked > back || undecided(err), err
-			}
 			open = open || undecided(err)
-			if pause = jitter(pause); end-l.clock.Now() <= pause {
-				return r, open || asked > back, err
+			pause = jitter(pause)
+			if err == nil || !store.Transient(err) || end-l.clock.Now() <= pause {
+				return r, unknown() || open, err
 			}
 			time.Sleep(pause)
 			pause = min(2*pause, time.Second)
 		case <-timer.C:
 			if l.clock.Now() >= end {
-				return store.Reply{}, open || asked > back+1 || !last.drop(), errCleanup
+				return store.Reply{}, unknown() || open, errCleanup
 			}
 		}
 	}
-	return store.Reply{}, true, errCleanup
 }
 
 var errCleanup = errors.New("no answer in time")

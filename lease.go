@@ -129,11 +129,11 @@ func (l *lease) trust(sent, ttl time.Duration) {
 		// given back before.
 		l.renewAt = l.m.l.clock.Now() + settle
 	case !l.conf.noRenewal:
-		// The first time up to half of it early, so that those that began together don't all
-		// renew together.
+		// The first time up to a quarter of it early, so that those that began together don't
+		// all renew together.
 		every := l.conf.renewEvery()
 		if l.requests.last == 0 {
-			every -= rand.N(max(every/2, 1))
+			every -= rand.N(max(every/4, 1))
 		}
 		l.renewAt = l.onBeat(sent, every)
 	}

@@ -28,7 +28,7 @@ type child struct {
 
 type held struct {
 	release func() error
-	lost    <-chan struct{}
+	lost    context.Context
 }
 
 // childMain serves its parent and never returns: the process ends with its stdin, so it

@@ -15,9 +15,9 @@ type contender interface {
 	close()
 }
 
-// acquirer waits for the lock until ctx ends. The library ends lost when it learns that
-// the lock is no longer the caller's; nil if it has no such signal.
-type acquirer func(ctx context.Context) (release func() error, lost <-chan struct{}, err error)
+// acquirer waits for the lock until ctx ends. The library ends the context lost when
+// it learns that the lock is no longer the caller's; nil if it has no such signal.
+type acquirer func(ctx context.Context) (release func() error, lost context.Context, err error)
 
 // setup is what a process is told before anything else.
 type setup struct {

@@ -56,6 +56,9 @@ func (w *child) take(o order) (answer, error) {
 				}
 				a.Times[i] = time.Now().UnixNano()
 				w.holds[i] = held{release, lost}
+				if lost != nil {
+					lost.Done() // as work that holds a lock does: it costs memory
+				}
 				time.Sleep(o.Stagger)
 			}
 		})
@@ -77,7 +80,7 @@ func (w *child) watch(o order) answer {
 		}
 		running.Go(func() {
 			select {
-			case <-h.lost:
+			case <-h.lost.Done():
 				a.Times[i] = time.Now().UnixNano()
 			case <-ctx.Done():
 			}
@@ -95,12 +98,8 @@ func (w *child) drop(o order) (a answer) {
 	for range o.Goroutines {
 		running.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(w.holds)); i = next.Add(1) - 1 {
-				h, gone := w.holds[i], false
-				select {
-				case <-h.lost:
-					gone = true
-				default:
-				}
+				h := w.holds[i]
+				gone := h.lost != nil && h.lost.Err() != nil
 				if h.release() != nil || gone {
 					lost.Add(1)
 				}

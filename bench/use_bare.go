@@ -24,7 +24,7 @@ func openBare(s setup) (contender, error) { return &usesBare{s, goRedis(s.Addr)}
 
 func (u *usesBare) lock(name string) acquirer {
 	keys := []string{name}
-	return func(ctx context.Context) (func() error, <-chan struct{}, error) {
+	return func(ctx context.Context) (func() error, context.Context, error) {
 		token := rand.Text()
 		if ok, err := u.client.SetNX(ctx, name, token, u.TTL).Result(); err != nil || !ok {
 			return nil, nil, errors.Join(errNotHeld, err)

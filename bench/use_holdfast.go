@@ -20,12 +20,12 @@ func openHoldfast(s setup) (contender, error) {
 
 func (u *usesHoldfast) lock(name string) acquirer {
 	mu := u.locks.Mutex(name)
-	return func(ctx context.Context) (func() error, <-chan struct{}, error) {
+	return func(ctx context.Context) (func() error, context.Context, error) {
 		s, err := mu.Acquire(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		return func() error { return s.Release(context.Background()) }, s.Done(), nil
+		return func() error { return s.Release(context.Background()) }, s.Context(), nil
 	}
 }
 

@@ -20,7 +20,7 @@ func openRedislock(s setup) (contender, error) {
 
 func (u *usesRedislock) lock(name string) acquirer {
 	opts := &redislock.Options{RetryStrategy: redislock.LinearBackoff(pollEvery)}
-	return func(ctx context.Context) (func() error, <-chan struct{}, error) {
+	return func(ctx context.Context) (func() error, context.Context, error) {
 		l, err := u.locks.Obtain(ctx, name, u.TTL, opts)
 		if err != nil {
 			return nil, nil, err

@@ -30,7 +30,7 @@ func (u *usesRedsync) lock(name string) acquirer {
 		}
 		return nil
 	}
-	return func(ctx context.Context) (func() error, <-chan struct{}, error) {
+	return func(ctx context.Context) (func() error, context.Context, error) {
 		if err := mu.LockContext(ctx); err != nil {
 			return nil, nil, err
 		}

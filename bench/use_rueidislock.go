@@ -25,13 +25,13 @@ func openRueidislock(s setup) (contender, error) {
 }
 
 func (u usesRueidislock) lock(name string) acquirer {
-	return func(ctx context.Context) (func() error, <-chan struct{}, error) {
+	return func(ctx context.Context) (func() error, context.Context, error) {
 		held, cancel, err := u.WithContext(ctx, name)
 		if err != nil {
 			return nil, nil, err
 		}
 		// It returns when the key is deleted, and reports nothing.
-		return func() error { cancel(); return nil }, held.Done(), nil
+		return func() error { cancel(); return nil }, held, nil
 	}
 }
 
