@@ -105,8 +105,10 @@ func (b *batch) answer() {
 			c.Err = malformed(v)
 			continue
 		}
-		if c.Reply, c.Err = decode(replies[i]); c.Err == nil && c.Reply.Status == failed {
-			c.Reply, c.Err = Reply{}, b.redact(scriptError(c.Reply.Label))
+		if text, ok := failure(replies[i]); ok {
+			c.Err = b.redact(scriptError(text))
+		} else {
+			c.Reply, c.Err = decode(replies[i])
 		}
 	}
 }

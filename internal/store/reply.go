@@ -20,7 +20,6 @@ const (
 	Stale      Status = -5 // a later request overtook this one
 	Persistent Status = -6 // the lock has no expiry
 	Stranger   Status = -7 // held, but not through Holdfast
-	failed     Status = -8 // an error, which came for one lock of several
 )
 
 // Reply is a script's decoded reply.
@@ -52,7 +51,7 @@ func decode(v any) (Reply, error) {
 		Status: Status(n[0]), TTL: time.Duration(n[1]) * time.Millisecond, Fence: n[2],
 		Place: n[3], Others: n[3]&1 != 0, Ahead: n[3]&2 != 0,
 	}
-	if r.Status < failed || r.Status > Granted {
+	if r.Status < Stranger || r.Status > Granted {
 		return Reply{}, malformed(v)
 	}
 	// A TTL below -1 is none that a script returns; one past the range of a Duration
@@ -66,6 +65,14 @@ func decode(v any) (Reply, error) {
 		}
 	}
 	return r, nil
+}
+
+// failure reads {-8, 0, 0, 0, text}, which a script replies for one lock of several.
+func failure(v any) (text string, ok bool) {
+	if fields, _ := v.([]any); len(fields) == 5 && fields[0] == int64(-8) {
+		text, ok = fields[4].(string)
+	}
+	return text, ok
 }
 
 // most is the largest Duration, in ms.
