@@ -117,8 +117,12 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Ses
 	} else {
 		s, err = c.wait(camp)
 	}
+	return c.conclude(s, ended(ctx, err))
+}
+
+// conclude is the end of a call: the context of one that failed, which has no session, ends.
+func (c *call) conclude(s *Session, err error) (*Session, error) {
 	if err != nil {
-		err = ended(ctx, err)
 		c.cancel(err)
 		c.conf.observer.notAcquired(c, err)
 		return nil, err
@@ -211,14 +215,18 @@ func (c *call) ask(ctx context.Context, a *attempt, request *store.Call) (*Sessi
 				return s, answer{}
 			}
 		case <-l.ctx.Done():
-			l.lines.note(a, -1, r.outcome())
-			return nil, answer{err: ErrClosed}
+			return nil, l.lines.giveUp(a, r, ErrClosed)
 		case <-ctx.Done():
-			// Whatever the caller's cause is, an error of Redis perhaps: no answer came.
-			l.lines.note(a, -1, r.outcome())
-			return nil, answer{err: context.Cause(ctx)}
+			return nil, l.lines.giveUp(a, r, context.Cause(ctx))
 		}
 	}
+}
+
+// giveUp ends the wait for an answer. Whatever the cause is, an error of Redis perhaps: no
+// answer came.
+func (ls *lines) giveUp(a *attempt, r *request, cause error) answer {
+	ls.note(a, -1, r.outcome())
+	return answer{err: cause}
 }
 
 // note counts the attempt's requests.
@@ -322,14 +330,7 @@ func (m *Mutex) resume(ctx context.Context, opts []Option, token string) (*Sessi
 	defer done()
 	m.l.hints.start()
 	c.how = Resumed
-	s, err := c.resume()
-	if err != nil {
-		c.cancel(err)
-		c.conf.observer.notAcquired(c, err)
-		return nil, err
-	}
-	c.conf.observer.acquired(s, c)
-	return s, nil
+	return c.conclude(c.resume())
 }
 
 func (c *call) resume() (*Session, error) {

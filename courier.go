@@ -129,20 +129,27 @@ func (c *courier) add(r *request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queue = append(c.queue, r)
-	c.start()
+	c.attend()
 }
 
-// start sets out on a delivery, or waits a little for one under way. Called with mu held.
-func (c *courier) start() {
-	switch {
-	case c.running < min(fewDeliveries, c.most):
-		c.running++
-		c.l.spawn(c.run)
-	case !c.waiting:
-		c.waiting = true
-		loads := c.loads
-		time.AfterFunc(patience, func() { c.hurry(loads) })
+// start sets out on a delivery while fewer than most are under way. Called with mu held.
+func (c *courier) start(most int) bool {
+	if c.running >= min(most, c.most) {
+		return false
 	}
+	c.running++
+	c.l.spawn(c.run)
+	return true
+}
+
+// attend sets out on a delivery, or waits a little for those under way. Called with mu held.
+func (c *courier) attend() {
+	if c.start(fewDeliveries) || c.waiting {
+		return
+	}
+	c.waiting = true
+	loads := c.loads
+	time.AfterFunc(patience, func() { c.hurry(loads) })
 }
 
 // hurry sets out on another delivery if no load has been taken for a while.
@@ -153,11 +160,10 @@ func (c *courier) hurry(loads uint) {
 	if len(c.queue) == 0 {
 		return
 	}
-	if loads == c.loads && c.running < c.most {
-		c.running++
-		c.l.spawn(c.run)
+	if loads == c.loads {
+		c.start(mostDeliveries)
 	}
-	c.start()
+	c.attend()
 }
 
 // run delivers what there is until there is nothing.

@@ -159,28 +159,11 @@ func TestClusterBatches(t *testing.T) {
 	const n, ttl = 300, 2 * time.Second
 	l := holdfast.New(client, holdfast.WithTTL(ttl))
 	defer l.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	sessions := make([]*holdfast.Session, n)
-	var wg sync.WaitGroup
-	for i := range sessions {
-		wg.Go(func() {
-			var err error
-			if sessions[i], err = l.Mutex(fmt.Sprint("lock", i)).Acquire(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if t.Failed() {
-		return
-	}
+	e := &env{t: t}
+	ctx := e.ctx()
+	sessions := e.take(l, n)
 	time.Sleep(2 * ttl)
-	for i, s := range sessions {
-		if s.Err() != nil {
-			t.Fatalf("lock%d: %v", i, s.Err())
-		}
-	}
+	allHeld(t, sessions)
 	hung := c.Nodes[0]
 	on := make([]bool, n)
 	for i := range on {
@@ -207,6 +190,7 @@ func TestClusterBatches(t *testing.T) {
 	if lost == 0 || lost == n {
 		t.Errorf("%d of %d locks were on the node that hangs", lost, n)
 	}
+	var wg sync.WaitGroup
 	for i, s := range sessions {
 		if !on[i] {
 			wg.Go(func() {

@@ -116,11 +116,7 @@ func (h *hints) listen(ctx context.Context) {
 
 // noReconnect is a done context: go-redis does not look at it while there is a
 // connection, and does not make another behind our back when that has failed.
-var noReconnect = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
+var noReconnect = store.Done
 
 // subscribe connects and asks for our own channel, and for those of the keys.
 func (h *hints) subscribe(ctx context.Context) *redis.PubSub {

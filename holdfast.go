@@ -121,9 +121,7 @@ func (l *Locker) ask(ctx context.Context, call *store.Call) (store.Reply, error)
 	case <-answered:
 		return r.call.Reply, causeOf(ctx, r.call.Err)
 	case <-ctx.Done():
-		if r.drop() {
-			return store.Reply{}, &unasked{context.Cause(ctx)}
-		}
+		r.drop()
 		select {
 		case <-answered:
 			return r.call.Reply, causeOf(ctx, r.call.Err)

@@ -206,15 +206,15 @@ func (l *lease) answered(seq uint32, sent time.Duration, r store.Reply) error {
 	}
 	l.look() // an answer that comes too late does not bring the lease back
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.lost == nil && !l.stopped && seq > l.requests.answered && seq >= l.requests.shorten {
 		l.requests.answered, l.requests.open = seq, false
 		l.short = false
 		l.trust(sent, r.TTL)
 	}
-	defer l.mu.Unlock()
-	if l.kept() {
+	if l.kept() { // else it is to be looked at soon, or never
 		l.m.l.dog.plan(l, l.next())
-	} // else it is to be looked at soon, or never
+	}
 	return l.lost
 }
 
@@ -301,7 +301,10 @@ func (l *lease) renewed(r *renewal, reply store.Reply, err error) {
 	} else if l.exposed() {
 		return
 	}
-	margin := l.left()
+	var margin time.Duration
+	if l.conf.observer != nil {
+		margin = l.left()
+	}
 	if l.answered(r.seq, r.sent, reply) == nil && r.seq != 0 && !l.conf.noExpiry {
 		l.conf.observer.renewed(l, margin)
 	}
@@ -321,10 +324,15 @@ func (l *lease) exposed() bool {
 	private := l.private
 	l.mu.Unlock()
 	if private {
-		l.askNow.Store(true)
-		l.m.l.dog.wakeBy(l, 0)
+		l.ask()
 	}
 	return private
+}
+
+// ask makes the watchdog ask Redis at once whose the lease is.
+func (l *lease) ask() {
+	l.askNow.Store(true)
+	l.m.l.dog.wakeBy(l, 0)
 }
 
 // used returns the largest fence in use, or 0 if Redis knows it. Called with mu held.

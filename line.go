@@ -341,8 +341,7 @@ func (ls *lines) message(text string) {
 		}
 	case "c": // the lock was taken away: ask
 		if ln := ls.of[rest]; ln != nil && ln.lease != nil {
-			ln.lease.askNow.Store(true)
-			ls.l.dog.wakeBy(ln.lease, ls.l.clock.Now())
+			ln.lease.ask()
 		}
 	}
 }

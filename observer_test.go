@@ -97,12 +97,8 @@ func TestObserver(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		want("renewed", "lock renewed in time: true")
 
-		next := make(chan *holdfast.Session, 1)
-		go func() {
-			s, _ := mu.Acquire(e.ctx())
-			next <- s
-		}()
-		time.Sleep(500 * time.Millisecond)
+		next := e.wait(mu) // for 20 ms
+		time.Sleep(480 * time.Millisecond)
 		e.must(s.Release(e.ctx()))
 		s = <-next
 		if got := w.told(); len(got) != 2 || !slices.Contains(got, "lock released, passed true, after 6.5s") ||
@@ -113,11 +109,8 @@ func TestObserver(t *testing.T) {
 		want("released", "lock released, passed false, after 0s")
 
 		other := e.acquire(e.locker().Mutex("lock"))
-		go func() {
-			s, _ := mu.Acquire(e.ctx())
-			next <- s
-		}()
-		time.Sleep(500 * time.Millisecond)
+		next = e.wait(mu)
+		time.Sleep(480 * time.Millisecond)
 		e.must(other.Release(e.ctx()))
 		s = <-next
 		want("handed over", "lock granted after 500ms")

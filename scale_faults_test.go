@@ -10,7 +10,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/holdfast-go/holdfast"
-	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
 // Servers that refuse what goes together, and whose refusal concerns one lock or none.
@@ -49,25 +48,24 @@ func names(n int, prefix string) []string {
 // a proxy: it refuses keys of several slots, so that each call is for one lock.
 func TestScaleSlots(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, "--cluster-enabled", "yes")
-	e := &env{t: t, server: s, direct: s.Client(), link: func() (redistest.Link, *redis.Client) {
-		p := s.Proxy(t)
-		return p, p.Client()
-	}}
-	e.must(e.direct.Do(e.ctx(), "cluster", "addslotsrange", 0, 16383).Err())
-	eventually(t, "the slots are served", func() bool { return e.direct.Set(e.ctx(), "a", "", 0).Err() == nil })
-	const ttl = time.Second
-	l := e.locker(holdfast.WithTTL(ttl))
-	sessions := e.take(l, 100)
-	time.Sleep(2 * ttl)
-	for i, s := range sessions {
-		if s.Err() != nil {
-			t.Errorf("lock%d: %v", i, s.Err())
+	onReal(t, func(t *testing.T, e *env) {
+		e.serveSlots()
+		const ttl = time.Second
+		l := e.locker(holdfast.WithTTL(ttl))
+		sessions := e.take(l, 100)
+		time.Sleep(2 * ttl)
+		allHeld(t, sessions)
+		for name, err := range tryAll(e, l, names(100, "other")) {
+			t.Errorf("%s: %v", name, err)
 		}
-	}
-	for name, err := range tryAll(e, l, names(100, "other")) {
-		t.Errorf("%s: %v", name, err)
-	}
+	}, "--cluster-enabled", "yes")
+}
+
+// serveSlots makes the server a Cluster of its own.
+func (e *env) serveSlots() {
+	e.t.Helper()
+	e.must(e.direct.Do(e.ctx(), "cluster", "addslotsrange", 0, 16383).Err())
+	eventually(e.t, "the slots are served", func() bool { return e.direct.Set(e.ctx(), "a", "", 0).Err() == nil })
 }
 
 // TestScaleRights: a user who has no right to one name has it to the others.
@@ -91,27 +89,25 @@ func TestScaleRights(t *testing.T) {
 // lost, and no others.
 func TestScaleSlotGone(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
-	direct := s.Client()
-	e := &env{t: t, server: s, direct: direct}
-	e.must(direct.Do(e.ctx(), "cluster", "addslotsrange", 0, 16383).Err())
-	eventually(t, "the slots are served", func() bool { return direct.Set(e.ctx(), "a", "", 0).Err() == nil })
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{s.Addr()}})
-	t.Cleanup(func() { _ = client.Close() })
-	const ttl = time.Second
-	l := holdfast.New(client, holdfast.WithTTL(ttl))
-	t.Cleanup(func() { _ = l.Close() })
-	sessions := make(map[string]*holdfast.Session)
-	for _, name := range append(names(100, "{gone}"), names(400, "stays")...) {
-		sessions[name] = e.acquire(l.Mutex(name))
-	}
-	e.must(direct.Do(e.ctx(), "cluster", "delslots", direct.ClusterKeySlot(e.ctx(), "{gone}").Val()).Err())
-	time.Sleep(3 * ttl)
-	for name, s := range sessions {
-		if gone := strings.HasPrefix(name, "{gone}"); gone != (s.Err() != nil) {
-			t.Errorf("%s: %v", name, s.Err())
+	onReal(t, func(t *testing.T, e *env) {
+		e.serveSlots()
+		client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{e.server.Addr()}})
+		t.Cleanup(func() { _ = client.Close() })
+		const ttl = time.Second
+		l := holdfast.New(client, holdfast.WithTTL(ttl))
+		t.Cleanup(func() { _ = l.Close() })
+		sessions := make(map[string]*holdfast.Session)
+		for _, name := range append(names(100, "{gone}"), names(400, "stays")...) {
+			sessions[name] = e.acquire(l.Mutex(name))
 		}
-	}
+		e.must(e.direct.Do(e.ctx(), "cluster", "delslots", e.direct.ClusterKeySlot(e.ctx(), "{gone}").Val()).Err())
+		time.Sleep(3 * ttl)
+		for name, s := range sessions {
+			if gone := strings.HasPrefix(name, "{gone}"); gone != (s.Err() != nil) {
+				t.Errorf("%s: %v", name, s.Err())
+			}
+		}
+	}, "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
 }
 
 // TestScaleReplica: a client connected to what has become a replica drops the connection,
@@ -158,14 +154,7 @@ func TestAuxOutlivesName(t *testing.T) {
 		e.must(e.direct.PExpire(e.ctx(), auxOf("lock"), time.Minute).Err()) // a day goes by
 		s := e.acquire(mu)
 		look("acquired again")
-		next := make(chan *holdfast.Session, 1)
-		go func() {
-			s, err := e.locker(holdfast.WithTTL(ttl)).Mutex("lock").Acquire(e.ctx())
-			if err != nil {
-				t.Error(err)
-			}
-			next <- s
-		}()
+		next := e.wait(e.locker(holdfast.WithTTL(ttl)).Mutex("lock"))
 		eventually(t, "another waits", func() bool { return e.waiting("lock") == 1 })
 		e.must(s.Release(e.ctx()))
 		s = <-next

@@ -49,6 +49,16 @@ func (e *env) take(l *holdfast.Locker, n int) []*holdfast.Session {
 	return sessions
 }
 
+// allHeld checks that no session has ended.
+func allHeld(t *testing.T, sessions []*holdfast.Session) {
+	t.Helper()
+	for i, s := range sessions {
+		if err := s.Err(); err != nil {
+			t.Fatalf("lock%d: %v", i, err)
+		}
+	}
+}
+
 // TestScaleHeld: ten thousand locks are held for a minute while others come and go: none
 // is lost, few requests renew them, not all at once, and in the end nothing is left.
 func TestScaleHeld(t *testing.T) {
@@ -94,11 +104,7 @@ func TestScaleHeld(t *testing.T) {
 		})
 		before := p.count("renew")
 		others.Wait()
-		for i, s := range sessions {
-			if err := s.Err(); err != nil {
-				t.Fatalf("lock%d: %v", i, err)
-			}
-		}
+		allHeld(t, sessions)
 		calls := p.count("renew") - before
 		turns := int(long / (ttl / 2)) // a renewal of each lock in half its TTL, up to an eighth early
 		if renewed < n*(turns-1) || renewed > n*(turns+3) {
@@ -238,11 +244,7 @@ func TestScaleUnknownScripts(t *testing.T) {
 			}
 			wg.Wait()
 		}
-		for _, s := range sessions {
-			if s.Err() != nil {
-				t.Error(s.Err())
-			}
-		}
+		allHeld(t, sessions)
 	})
 }
 
@@ -266,11 +268,7 @@ func TestScaleStuckBatch(t *testing.T) {
 			return send()
 		})
 		time.Sleep(5 * ttl)
-		for i, s := range sessions {
-			if s.Err() != nil {
-				t.Fatalf("lock%d: %v", i, s.Err())
-			}
-		}
+		allHeld(t, sessions)
 		if stuck.Load() < 10 {
 			t.Errorf("only %d batches", stuck.Load())
 		}
@@ -440,11 +438,7 @@ func TestScalePressure(t *testing.T) {
 		link.Delay(250 * time.Millisecond)
 		sessions := e.take(l, n)
 		time.Sleep(time.Minute)
-		for i, s := range sessions {
-			if s.Err() != nil {
-				t.Fatalf("lock%d: %v", i, s.Err())
-			}
-		}
+		allHeld(t, sessions)
 		var wg sync.WaitGroup
 		for _, s := range sessions {
 			wg.Go(func() {

@@ -56,8 +56,9 @@ func onFake(t *testing.T, test func(t *testing.T, e *env)) {
 	})
 }
 
-func onReal(t *testing.T, test func(t *testing.T, e *env)) {
-	s := redistest.Start(t)
+// onReal runs the test on a server that is started with these arguments.
+func onReal(t *testing.T, test func(t *testing.T, e *env), args ...string) {
+	s := redistest.Start(t, args...)
 	test(t, &env{
 		t: t, server: s, direct: s.Client(),
 		link: func() (redistest.Link, *redis.Client) {

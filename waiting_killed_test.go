@@ -3,6 +3,7 @@ package holdfast_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -43,14 +44,7 @@ func TestWaitingKilled(t *testing.T) {
 			eventually(t, "the first waits", func() bool { return e.waiting(name) == 1 })
 			next := e.locker()
 			e.must(once(next.Mutex("warm-up")))
-			acquired := make(chan *holdfast.Session, 1)
-			go func() {
-				s, err := next.Mutex(name).Acquire(e.ctx())
-				if err != nil {
-					t.Error(err)
-				}
-				acquired <- s
-			}()
+			acquired := e.wait(next.Mutex(name))
 			eventually(t, "the next waits", func() bool { return e.waiting(name) == 2 })
 			e.must(first.cmd.Process.Kill())
 			_ = first.cmd.Wait()
@@ -87,18 +81,16 @@ func TestWaitingManyNames(t *testing.T) {
 		if n := holdfast.Lines(l); n > 0 {
 			t.Errorf("the Locker keeps something of %d names", n)
 		}
-		found := 0
 		scan := e.direct.Scan(e.ctx(), 0, "*", 1000).Iterator()
 		var keys []string
 		for scan.Next(e.ctx()) {
 			keys = append(keys, scan.Val())
 		}
 		e.must(scan.Err())
-		for len(keys) > 0 {
-			n := min(len(keys), 1000)
+		for part := range slices.Chunk(keys, 1000) {
 			pipe := e.direct.Pipeline()
 			var ttls []*redis.DurationCmd
-			for _, key := range keys[:n] {
+			for _, key := range part {
 				ttls = append(ttls, pipe.TTL(e.ctx(), key))
 			}
 			if _, err := pipe.Exec(e.ctx()); err != nil {
@@ -106,14 +98,12 @@ func TestWaitingManyNames(t *testing.T) {
 			}
 			for i, ttl := range ttls {
 				if d := ttl.Val(); d <= 0 || d > 25*time.Hour {
-					t.Errorf("%s expires in %v", keys[i], d)
+					t.Errorf("%s expires in %v", part[i], d)
 				}
 			}
-			found += n
-			keys = keys[n:]
 		}
-		if found != names {
-			t.Errorf("%d keys, want one for each of %d names", found, names)
+		if len(keys) != names {
+			t.Errorf("%d keys, want one for each of %d names", len(keys), names)
 		}
 	})
 }

@@ -163,6 +163,9 @@ const renewMost = 2048
 // renew sends off the renewals that are due: to each server its own, those that are of one
 // kind together.
 func (w *watchdog) renew() {
+	if len(w.renewals) == 0 {
+		return
+	}
 	type kind struct {
 		server string
 		full   bool

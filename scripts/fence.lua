@@ -17,7 +17,7 @@ local function withdrawn(tombstones, owner)
   return tombstones and string.find(tombstones, string.sub(owner, 1, 36), 1, true)
 end
 
--- install makes an owner the one that aux knows, whose field i is known.
+-- install makes an owner the one that aux knows; known is aux's field i, if it was read.
 local function install(fence, owner, label, channel, known)
   local i = channel .. ' ' .. label
   if i == known then

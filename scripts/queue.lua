@@ -97,9 +97,10 @@ local function hand_on(last, me, single)
         fence, ahead = next_fence(last)
         last = fence
         redis.call('HDEL', KEYS[3], waiter)
-        install(fence, waiter .. string.sub(data, token), string.sub(data, label, token - 1), channel)
+        local owner = waiter .. string.sub(data, token)
+        install(fence, owner, string.sub(data, label, token - 1), channel)
         keep(claim)
-        redis.call('SET', KEYS[1], token <= #data and string.sub(data, token) or waiter, 'PX', int(claim))
+        redis.call('SET', KEYS[1], token_of(owner), 'PX', int(claim))
         tell(channel, table.concat({'g', string.sub(waiter, 1, 18), int(fence),
           note(#kept + #rest > 0, ahead), KEYS[1]}, ' '))
         break

@@ -90,8 +90,9 @@ func newLine(script *scripts.Script, locks, args int) []any {
 func (b *batch) answer() {
 	v, err := b.cmd.Result()
 	if err != nil {
+		err = b.redact(err)
 		for _, c := range b.calls {
-			c.Err = b.redact(err)
+			c.Err = err
 		}
 		return
 	}

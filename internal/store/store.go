@@ -107,15 +107,15 @@ func (s *Store) Server(name string) string {
 	if !ok {
 		return ""
 	}
-	master, err := cluster.MasterForKey(done, name)
+	master, err := cluster.MasterForKey(Done, name)
 	if err != nil {
 		return ""
 	}
 	return master.Options().Addr
 }
 
-// done is a context that has ended: what it comes with must not wait for anybody.
-var done = func() context.Context {
+// Done is a context that has ended: what it comes with must not wait for anybody.
+var Done = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
