@@ -250,9 +250,9 @@ func (a *attempt) stands(sent time.Duration, r store.Reply) {
 func (a *attempt) hold(c *call, sent time.Duration, r store.Reply) (*Session, error) {
 	l := a.m.l
 	ls := newLease(c, a, sent, r)
-	if now := l.clock.Now(); now >= ls.validUntil {
-		// Nothing that a late answer grants can be trusted. The lock is in Redis for a
-		// while, and asking again finds it there.
+	if now := l.clock.Now(); r.TTL >= 0 && nearlyOver(ls.validUntil-now, r.TTL) {
+		// What a late answer grants can't be trusted, or not for long enough to be renewed. The
+		// lock is in Redis for a while, and asking again finds it there.
 		a.open, a.waits = true, false
 		return nil, fmt.Errorf("the answer took %v, longer than the %v of its lease that can be trusted",
 			now-sent, ls.validUntil-sent)
@@ -263,6 +263,10 @@ func (a *attempt) hold(c *call, sent time.Duration, r store.Reply) (*Session, er
 	}
 	return ls.session, nil
 }
+
+// nearlyOver reports whether too little of a lease is left to be told of it: it is to be
+// confirmed first.
+func nearlyOver(left, ttl time.Duration) bool { return left <= 0 || left < window(ttl)/5 }
 
 // claim returns the session of the grant that a message told of, if it can be trusted;
 // the call is out of the line then. Else the front asks.
@@ -286,7 +290,7 @@ func (ls *lines) claim(c *call) *Session {
 		return nil
 	}
 	left := a.sent + window(claim) - ls.l.clock.Now()
-	if c.conf.noExpiry || left < window(claim)/5 {
+	if c.conf.noExpiry || nearlyOver(left, claim) {
 		return nil
 	}
 	s, err := a.hold(c, a.sent, store.Reply{Status: store.Held, TTL: claim, Fence: g.fence, Others: g.others, Ahead: g.ahead})

@@ -228,3 +228,39 @@ func TestOwnersLateAnswer(t *testing.T) {
 		atOnce(t, runs)
 	})
 }
+
+// TestOwnersLateGrant: a waiter whose lock comes with an answer so late that the lease is
+// nearly over, asks again before it has a session.
+func TestOwnersLateGrant(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		const ttl = 2 * time.Second
+		e.load()
+		holder := e.acquire(e.locker(holdfast.WithTTL(ttl)).Mutex("lock"))
+		p := &tap{}
+		next := e.wait(e.tapped(p, holdfast.WithTTL(ttl)).Mutex("lock"))
+		late := ttl - marginOf(ttl) - 10*time.Millisecond
+		var once atomic.Bool
+		p.setDeliver(func(c call, send func() error) error {
+			err := send()
+			if e.fake.M.Exists("lock") && c.script == "acquire" && holder.Err() != nil && once.CompareAndSwap(false, true) {
+				time.Sleep(late)
+			}
+			if c.script == "renew" {
+				time.Sleep(20 * time.Millisecond) // longer than would be left
+			}
+			return err
+		})
+		e.must(e.direct.Del(e.ctx(), "lock").Err())
+		if err := holder.Check(e.ctx()); !errors.Is(err, holdfast.ErrGone) {
+			t.Fatal(err)
+		}
+		s := <-next
+		if !once.Load() {
+			t.Fatal("the answer was not late")
+		}
+		time.Sleep(2 * ttl)
+		if err := s.Check(e.ctx()); err != nil {
+			t.Error(err)
+		}
+	})
+}
