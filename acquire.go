@@ -85,7 +85,6 @@ func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, done func(),
 	if conf.observer != nil {
 		c.began = m.l.clock.Now()
 	}
-	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	return c, m.l.leave, nil
 }
 
@@ -120,10 +119,9 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Ses
 	return c.conclude(s, ended(ctx, err))
 }
 
-// conclude is the end of a call: the context of one that failed, which has no session, ends.
+// conclude is the end of a call.
 func (c *call) conclude(s *Session, err error) (*Session, error) {
 	if err != nil {
-		c.cancel(err)
 		c.conf.observer.notAcquired(c, err)
 		return nil, err
 	}
@@ -253,9 +251,8 @@ func (a *attempt) hold(c *call, sent time.Duration, r store.Reply) (*Session, er
 	if now := l.clock.Now(); r.TTL >= 0 && nearlyOver(ls.validUntil-now, r.TTL) {
 		// What a late answer grants can't be trusted, or not for long enough to be renewed. The
 		// lock is in Redis for a while, and asking again finds it there.
-		a.open, a.waits = true, false
-		return nil, fmt.Errorf("the answer took %v, longer than the %v of its lease that can be trusted",
-			now-sent, ls.validUntil-sent)
+		a.open, a.waits, a.poked = true, false, true
+		return nil, late{now - sent, ls.validUntil - sent}
 	}
 	if !l.dog.watch(ls) {
 		a.open = true
@@ -263,6 +260,16 @@ func (a *attempt) hold(c *call, sent time.Duration, r store.Reply) (*Session, er
 	}
 	return ls.session, nil
 }
+
+// late is the error of an answer of which too little is left.
+type late struct{ took, trusted time.Duration }
+
+func (l late) Error() string {
+	return fmt.Sprintf("the answer took %v of the %v for which its lease can be trusted", l.took, l.trusted)
+}
+
+// lateMost is how many such answers a call bears: the next may be in time.
+const lateMost = 3
 
 // nearlyOver reports whether too little of a lease is left to be told of it: it is to be
 // confirmed first.

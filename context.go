@@ -1,28 +1,123 @@
 package holdfast
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
 
-// sessionContext is a standard cancel context whose methods look at the clock first. A
-// process that was stopped (SIGSTOP, a debugger, a starved machine) runs on for up to
-// milliseconds before the runtime fires a timer; code that looks at its context in that
-// time must already find it done. Children made by the context package attach to the
-// cancel context inside, so they cost no goroutine.
+// sessionContext is a cancel context whose methods look at the clock first. A process
+// that was stopped (SIGSTOP, a debugger, a starved machine) runs on for up to milliseconds
+// before the runtime fires a timer; code that looks at its context in that time must
+// already find it done.
+//
+// Inside is a standard cancel context, to which children made by the context package
+// attach at the cost of no goroutine. It is made when somebody first needs it: a lock that
+// is held and given back without that costs neither it nor its place among the children of
+// the parent. The parent's end is found by looking, and then noted for good.
 type sessionContext struct {
-	context.Context
-	s *Session
+	parent context.Context // the caller's
+	s      *Session
+	state  atomic.Pointer[contextState] // nil: not ended, and nobody has needed the standard one
 }
+
+// contextState is either a standard context, which is all that counts from then on, or an
+// end without one.
+type contextState struct {
+	std    context.Context
+	cancel context.CancelCauseFunc
+	cause  error // of the end without; nil if it was the parent's
+}
+
+// withParent is the state of a context that ended with its parent.
+var withParent = new(contextState)
+
+func (c *sessionContext) Deadline() (time.Time, bool) { return c.parent.Deadline() }
 
 func (c *sessionContext) Done() <-chan struct{} {
 	_ = c.Err()
-	return c.Context.Done()
+	return c.standard().Done()
 }
 
 func (c *sessionContext) Err() error {
-	if err := c.Context.Err(); err != nil {
+	if err := c.noted(); err != nil {
 		return err
 	}
 	c.s.lease.look()
-	return c.Context.Err()
+	c.poll()
+	return c.noted()
+}
+
+// cause is context.Cause of it.
+func (c *sessionContext) cause() error {
+	if c.Err() == nil {
+		return nil
+	}
+	switch st := c.state.Load(); {
+	case st.std != nil:
+		return context.Cause(st.std)
+	case st.cause != nil:
+		return st.cause
+	default:
+		return context.Cause(c.parent)
+	}
+}
+
+// noted is Err as far as it is known, without a look at the clock or the parent. It may be
+// called with locks held.
+func (c *sessionContext) noted() error {
+	switch st := c.state.Load(); {
+	case st == nil:
+		return nil
+	case st.std != nil:
+		return st.std.Err()
+	case st.cause != nil:
+		return context.Canceled
+	default:
+		return c.parent.Err()
+	}
+}
+
+// poll notes the parent's end. The parent may be anybody's, and look at its own lease: so
+// it must not be called with locks held.
+func (c *sessionContext) poll() {
+	if c.state.Load() == nil && c.parent.Err() != nil {
+		c.state.CompareAndSwap(nil, withParent)
+	}
+}
+
+// end ends the context, if it has not ended. Not to be called with locks held: see poll.
+func (c *sessionContext) end(cause error) {
+	c.poll()
+	if c.state.CompareAndSwap(nil, &contextState{cause: cause}) {
+		return
+	}
+	if st := c.state.Load(); st.std != nil {
+		st.cancel(cause)
+	}
+}
+
+// standard returns the standard context inside.
+func (c *sessionContext) standard() context.Context {
+	for {
+		was := c.state.Load()
+		if was != nil && was.std != nil {
+			return was.std
+		}
+		parent := c.parent
+		if was != nil && was.cause != nil {
+			parent = context.WithoutCancel(parent) // whose end would be another than the noted one
+		}
+		is := new(contextState)
+		is.std, is.cancel = context.WithCancelCause(parent)
+		if was != nil {
+			is.cancel(was.cause)
+		}
+		if c.state.CompareAndSwap(was, is) {
+			return is.std
+		}
+		is.cancel(nil)
+	}
 }
 
 // The keys under which a session's context answers.
@@ -46,12 +141,16 @@ func (c *sessionContext) Value(key any) any {
 		if k.l == c.s.lease.m.l && k.name == c.s.lease.m.name {
 			return c.s
 		}
+		return c.parent.Value(key)
 	case withinKey:
 		if k.s == c.s {
 			return c.s
 		}
+		return c.parent.Value(key)
 	}
-	return c.Context.Value(key)
+	// Among the other keys is the one by which the context package finds the standard context,
+	// to attach a child to it or to ask for the cause.
+	return c.standard().Value(key)
 }
 
 // FromContext returns the session that ctx comes from, the innermost if several: where

@@ -230,6 +230,7 @@ func (l *lease) next() time.Duration {
 // tick does what is due, and returns when to look again, or 0 for never.
 func (l *lease) tick() time.Duration {
 	l.look()
+	l.holder().ctx.poll()
 	next, kept := l.due()
 	if !kept {
 		l.m.l.lines.abandon(l)
@@ -383,7 +384,7 @@ func (l *lease) look() {
 	case l.lost != nil:
 		lost := l.lost
 		l.mu.Unlock()
-		s.cancel(lost) // whoever found the loss may not have got to it yet
+		s.ctx.end(lost) // whoever found the loss may not have got to it yet
 	case l.stopped:
 		l.mu.Unlock()
 	case now >= l.validUntil:
@@ -392,7 +393,7 @@ func (l *lease) look() {
 		_ = l.lose(cause)
 	case now >= s.holdUntil:
 		l.mu.Unlock()
-		s.cancel(s.wrap("hold", fmt.Errorf("%w: %v", ErrMaxHold, s.conf.maxHold)))
+		s.ctx.end(s.wrap("hold", fmt.Errorf("%w: %v", ErrMaxHold, s.conf.maxHold)))
 	default:
 		l.mu.Unlock()
 	}
@@ -423,7 +424,7 @@ func (l *lease) lose(cause error) error {
 	}
 	cause = l.lost
 	l.mu.Unlock()
-	s.cancel(cause) // not only the first: the caller relies on it, and the first may not have got there
+	s.ctx.end(cause) // not only the first: the caller relies on it, and the first may not have got there
 	if first {
 		l.m.l.dog.forget(l)
 		l.m.l.lines.abandon(l)
@@ -437,11 +438,13 @@ func (l *lease) lose(cause error) error {
 }
 
 // end ends the session with a cause that is not a loss.
-func (l *lease) end(cause error) {
+func (l *lease) end(cause error) { l.holder().end(cause) }
+
+// holder is the session that holds the lease.
+func (l *lease) holder() *Session {
 	l.mu.Lock()
-	s := l.session
-	l.mu.Unlock()
-	s.end(cause)
+	defer l.mu.Unlock()
+	return l.session
 }
 
 // stop marks the lease as no longer renewed, for good, and returns how long it can be

@@ -33,8 +33,6 @@ type call struct {
 	m          *Mutex
 	conf       *config
 	parent     context.Context // the caller's
-	ctx        context.Context // of the session that it will have, derived from that
-	cancel     context.CancelCauseFunc
 	line       *line
 	prev, next *call
 	front      bool
@@ -234,24 +232,28 @@ func (ls *lines) fail(ln *line, err error) {
 // pass gives the lease of a session that is over to the first of the line, and reports
 // whether it could.
 func (ls *lines) pass(s *Session) bool {
+	next := ls.passOn(s)
+	if next != nil && !ls.l.dog.watch(next.lease) {
+		next.end(ErrClosed) // Close came in between, and did not see it
+	}
+	return next != nil
+}
+
+func (ls *lines) passOn(s *Session) *Session {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l := s.lease
 	ln := ls.of[l.m.name]
 	if ln == nil || ln.lease != l || ln.first == nil || ln.first.front || ls.l.ctx.Err() != nil {
-		return false
+		return nil
 	}
 	c := ln.first
 	next := l.pass(s, c, ln.waiting)
-	if next == nil {
-		return false
+	if next != nil {
+		c.how = Passed
+		ln.give(next)
 	}
-	c.how = Passed
-	if !ls.l.dog.watch(l) {
-		next.end(ErrClosed) // Close came in between, and did not see it
-	}
-	ln.give(next)
-	return true
+	return next
 }
 
 // heir returns the attempt that shall stand in Redis's queue for the line when its lease

@@ -136,9 +136,8 @@ func (s *Session) finish(ctx context.Context, how error, last func(context.Conte
 	if err := s.await(ctx); err != nil {
 		return err
 	}
-	e := s.ending()
-	e.turn <- struct{}{}
-	defer func() { <-e.turn }()
+	e := s.letGo()
+	defer s.letGone()
 	switch {
 	case e.over == nil:
 		return last(context.WithoutCancel(ctx))
@@ -151,20 +150,46 @@ func (s *Session) finish(ctx context.Context, how error, last func(context.Conte
 
 // last is how a session that holds lets go.
 type last struct {
-	turn chan struct{} // held by the one that releases or detaches
-	// Under turn:
+	// Of the one whose turn it is to release or detach:
 	over   error // ErrReleased or ErrDetached when that is done
 	result error
 	asked  bool // a request to release was sent before, its outcome unknown
+
+	// Under the lease's mu.
+	taken bool          // it is somebody's turn
+	next  chan struct{} // closed when it is over; nil unless somebody waits
 }
 
-func (s *Session) ending() *last {
+// letGo waits for the turn to let go.
+func (s *Session) letGo() *last {
+	l := s.lease
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.last == nil {
+		s.last = new(last)
+	}
+	for s.last.taken {
+		if s.last.next == nil {
+			s.last.next = make(chan struct{})
+		}
+		next := s.last.next
+		l.mu.Unlock()
+		<-next
+		l.mu.Lock()
+	}
+	s.last.taken = true
+	return s.last
+}
+
+// letGone ends the turn.
+func (s *Session) letGone() {
 	s.lease.mu.Lock()
 	defer s.lease.mu.Unlock()
-	if s.last == nil {
-		s.last = &last{turn: make(chan struct{}, 1)}
+	s.last.taken = false
+	if s.last.next != nil {
+		close(s.last.next)
+		s.last.next = nil
 	}
-	return s.last
 }
 
 // await waits for the groups while the lease is renewed.

@@ -18,12 +18,11 @@ const forever = time.Duration(math.MaxInt64)
 // context is derived from the one given to Acquire, and is done before the lock can
 // expire in Redis. It is safe for concurrent use and must not be copied.
 type Session struct {
-	lease  *lease
-	conf   *config
-	fence  int64
-	began  time.Duration // clock time of the acquisition
-	ctx    sessionContext
-	cancel context.CancelCauseFunc
+	lease *lease
+	conf  *config
+	fence int64
+	began time.Duration // clock time of the acquisition
+	ctx   sessionContext
 
 	// Under the lease's mu.
 	holdUntil time.Duration // clock time of the maximum hold
@@ -36,9 +35,9 @@ type Session struct {
 // newSession makes the session of a call that holds the lease from the clock's time from.
 func newSession(c *call, l *lease, from time.Duration, fence int64) *Session {
 	s := &Session{
-		lease: l, conf: c.conf, fence: fence, began: from, cancel: c.cancel, holdUntil: forever,
+		lease: l, conf: c.conf, fence: fence, began: from, holdUntil: forever,
 	}
-	s.ctx = sessionContext{c.ctx, s}
+	s.ctx.parent, s.ctx.s = c.parent, s
 	if c.conf.hasMax {
 		s.holdUntil = from + c.conf.maxHold // far from overflow: see maxDuration
 	}
@@ -48,8 +47,8 @@ func newSession(c *call, l *lease, from time.Duration, fence int64) *Session {
 // held is how long ago the session began.
 func (s *Session) held() time.Duration { return s.lease.m.l.clock.Now() - s.began }
 
-// ended reports whether the context is done; unlike Err it does not look at the clock.
-func (s *Session) ended() bool { return s.ctx.Context.Err() != nil }
+// ended reports whether the context is done, as far as it is noted: see sessionContext.
+func (s *Session) ended() bool { return s.ctx.noted() != nil }
 
 // end ends the context with a cause that is not a loss, unless its time was up before.
 func (s *Session) end(cause error) {
@@ -57,7 +56,7 @@ func (s *Session) end(cause error) {
 		return
 	}
 	s.lease.look()
-	s.cancel(s.wrap("hold", cause))
+	s.ctx.end(s.wrap("hold", cause))
 }
 
 // Context returns the session's context: derived from the one given to Acquire, and done
@@ -68,7 +67,7 @@ func (s *Session) Context() context.Context { return &s.ctx }
 func (s *Session) Done() <-chan struct{} { return s.ctx.Done() }
 
 // Err returns nil while the session holds its lock, and then the cause of its end.
-func (s *Session) Err() error { return context.Cause(&s.ctx) }
+func (s *Session) Err() error { return s.ctx.cause() }
 
 // Token returns the token, the secret by which the lock is released, extended or taken
 // up. Whoever knows it can do so; therefore the lease of a session that was asked for it

@@ -22,8 +22,8 @@ type waiter struct {
 	last     bool          // the next try is the one at the deadline
 }
 
-func newWaiter(c *clock.Clock, conf *config) *waiter {
-	w := &waiter{clock: c, conf: conf, deadline: forever}
+func newWaiter(c *clock.Clock, conf *config) waiter {
+	w := waiter{clock: c, conf: conf, deadline: forever}
 	if conf.hasWait && conf.wait < forever-c.Now() {
 		w.deadline = c.Now() + conf.wait
 	}
@@ -73,7 +73,7 @@ func (c *call) wait(camp campaign) (*Session, error) {
 	ls := c.m.l.lines
 	w := newWaiter(c.m.l.clock, c.conf)
 	ls.join(c)
-	s, err := c.stand(w, camp)
+	s, err := c.stand(&w, camp)
 	if c.watching {
 		c.m.l.hints.unwatch(c.m.name)
 	}
@@ -97,7 +97,7 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 	ls := c.m.l.lines
 	told := camp.patient
 	var last error // of the tries since Redis last answered
-	for {
+	for lates := 0; ; {
 		s, a, at, err := ls.turn(c)
 		switch {
 		case s != nil:
@@ -127,6 +127,8 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 			}
 		case c.over(), errors.Is(err, ErrWaitTimeout):
 			return nil, join(err, last)
+		case errors.As(err, new(late)) && lates < lateMost:
+			lates, told, last = lates+1, true, err
 		case !store.Transient(err) || !told && !ls.told(c):
 			ls.fail(c.line, err)
 			return nil, err

@@ -452,7 +452,7 @@ func TestWaitingTimedOutHeir(t *testing.T) {
 				}{{"heir", mu}, {"later", later}} {
 					time.Sleep(10 * time.Millisecond)
 					go func() {
-						if err := ts.hold(e.ctx(), w.mu, 0); err != nil {
+						if err := ts.hold(e.ctx(), w.mu, time.Millisecond); err != nil {
 							t.Error(err)
 						}
 						order <- w.name

@@ -93,6 +93,8 @@ func (w *child) do(o order) (answer, error) {
 		return w.take(o)
 	case "watch":
 		return w.watch(o), nil
+	case "use":
+		return w.use(), nil
 	case "drop":
 		return w.drop(o), nil
 	case "memory":

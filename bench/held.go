@@ -16,6 +16,7 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 	client := newFigure("… CPU of the client", "ms "+per, lower)
 	server := newFigure("… CPU of the server", "ms "+per, lower)
 	bytes := newFigure("… memory", "bytes a lock, heap and stacks", lower)
+	used := newFigure("… and with each Done channel in use", "bytes a lock", lower)
 	goroutines := newFigure("… goroutines", "a lock", neither)
 	lost := newFigure("… lost", "sessions", neither)
 
@@ -27,11 +28,11 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		}
 		defer p.close()
 		o := order{Name: fmt.Sprintf("bench:%s:%s:%d", w.name, lib.name, round), Goroutines: 64, N: b.held}
-		var before, after answer
+		var before, after, inUse answer
 		for _, step := range []struct {
 			op string
 			to *answer
-		}{{"prepare", nil}, {"memory", &before}, {"take", nil}, {"memory", &after}} {
+		}{{"prepare", nil}, {"memory", &before}, {"take", nil}, {"memory", &after}, {"use", nil}, {"memory", &inUse}} {
 			a, err := p.ask(with(o, step.op))
 			if err != nil {
 				return err
@@ -64,11 +65,12 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		client.add(lib.name, ms(end.client-begin.client)/kilo)
 		server.add(lib.name, (end.server-begin.server)*1000/kilo)
 		bytes.add(lib.name, float64(after.Bytes-before.Bytes)/n)
+		used.add(lib.name, float64(inUse.Bytes-before.Bytes)/n)
 		goroutines.add(lib.name, float64(after.Goroutines-before.Goroutines)/n)
 		lost.add(lib.name, float64(dropped.Lost))
 		return nil
 	})
-	return r.finish(commands, client, server, bytes, goroutines, lost), err
+	return r.finish(commands, client, server, bytes, used, goroutines, lost), err
 }
 
 // metered is what was used up to a moment.

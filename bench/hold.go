@@ -56,15 +56,22 @@ func (w *child) take(o order) (answer, error) {
 				}
 				a.Times[i] = time.Now().UnixNano()
 				w.holds[i] = held{release, lost}
-				if lost != nil {
-					lost.Done() // as work that holds a lock does: it costs memory
-				}
 				time.Sleep(o.Stagger)
 			}
 		})
 	}
 	running.Wait()
 	return a, errors.Join(errs...)
+}
+
+// use asks the held locks' contexts for their channels, as work that waits for their end does.
+func (w *child) use() answer {
+	for _, h := range w.holds {
+		if h.lost != nil {
+			h.lost.Done()
+		}
+	}
+	return answer{}
 }
 
 // watch waits for the locks to be lost.
