@@ -121,6 +121,9 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Ses
 
 // conclude is the end of a call.
 func (c *call) conclude(s *Session, err error) (*Session, error) {
+	if err == nil && c.conf.replicas > 0 && c.how != Passed { // what is passed on was acknowledged
+		err = ended(c.parent, c.acknowledged(s))
+	}
 	if err != nil {
 		c.conf.observer.notAcquired(c, err)
 		return nil, err

@@ -17,6 +17,9 @@ var (
 	ErrNested = errors.New("the context already holds this lock")
 	// ErrInvalid: a name, an option or an argument was refused. Nothing was sent.
 	ErrInvalid = errors.New("invalid")
+	// ErrReplicas: fewer replicas than [WithReplicas] asks for have the acquisition; it was
+	// undone.
+	ErrReplicas = errors.New("too few replicas have the lock")
 	// ErrNoExpiry: the lock has no expiry that could be extended.
 	ErrNoExpiry = errors.New("the lock has no expiry")
 )

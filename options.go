@@ -48,20 +48,22 @@ func margin(ttl time.Duration) time.Duration { return ttl/50 + 20*time.Milliseco
 type Option func(*config)
 
 type config struct {
-	ttl       time.Duration
-	noExpiry  bool
-	interval  time.Duration // 0: half the TTL
-	noRenewal bool
-	retry     time.Duration
-	wait      time.Duration
-	hasWait   bool
-	token     string
-	hasToken  bool
-	label     string
-	maxHold   time.Duration
-	hasMax    bool
-	log       *slog.Logger
-	observer  *Observer
+	ttl        time.Duration
+	noExpiry   bool
+	interval   time.Duration // 0: half the TTL
+	noRenewal  bool
+	retry      time.Duration
+	wait       time.Duration
+	hasWait    bool
+	token      string
+	hasToken   bool
+	label      string
+	maxHold    time.Duration
+	hasMax     bool
+	replicas   int
+	ackTimeout time.Duration
+	log        *slog.Logger
+	observer   *Observer
 }
 
 func defaults() config {
@@ -134,6 +136,21 @@ func WithMaxHold(d time.Duration) Option {
 	return func(c *config) { c.maxHold, c.hasMax = d, true }
 }
 
+// WithReplicas makes an acquisition count only when at least n replicas have it, as they
+// say within the timeout (at least 1 ms, and less than the TTL can be trusted for): one
+// that too few have is undone, with ErrReplicas, which says how many had it. Default: 0,
+// nobody is asked.
+//
+// Redis replicates asynchronously, so a failover can lose a lock that was acquired just
+// before; with n replicas that have it, only one that promotes another can. What follows is
+// not waited for: renewals, so a promoted replica may end the lease earlier than the master
+// would have, and releases. It costs a round trip and the replicas' lag at each acquisition
+// but those passed on within the process. WAIT is what asks them
+// (https://redis.io/docs/latest/commands/wait/); a managed Redis may not have it.
+func WithReplicas(n int, timeout time.Duration) Option {
+	return func(c *config) { c.replicas, c.ackTimeout = n, timeout }
+}
+
 // WithLogger reports losses (warn) and renewals that failed (info) to a logger, under
 // the attributes lock, fence, error. Default: silent.
 func WithLogger(log *slog.Logger) Option {
@@ -159,7 +176,7 @@ func (c config) with(opts []Option) (*config, error) {
 
 func (c *config) validate() error {
 	for what, d := range map[string]time.Duration{
-		"TTL": c.ttl, "renew interval": c.interval, "retry interval": c.retry, "wait timeout": c.wait, "maximum hold": c.maxHold,
+		"TTL": c.ttl, "replicas' timeout": c.ackTimeout, "renew interval": c.interval, "retry interval": c.retry, "wait timeout": c.wait, "maximum hold": c.maxHold,
 	} {
 		if d > maxDuration {
 			return invalid("%s %v is over %v", what, d, maxDuration)
@@ -175,6 +192,13 @@ func (c *config) validate() error {
 		return invalid("wait timeout %v is negative", c.wait)
 	case c.hasMax && c.maxHold < time.Millisecond:
 		return invalid("maximum hold %v is under 1ms", c.maxHold)
+	case c.replicas < 0:
+		return invalid("%d replicas are fewer than none", c.replicas)
+	case c.replicas > 0 && c.ackTimeout < time.Millisecond:
+		return invalid("replicas' timeout %v is under 1ms", c.ackTimeout)
+	case c.replicas > 0 && !c.noExpiry && c.ackTimeout >= window(c.ttl):
+		return invalid("replicas' timeout %v is not under the %v that a TTL of %v can be trusted for",
+			c.ackTimeout, window(c.ttl), c.ttl)
 	case c.hasToken && c.token == "":
 		return invalid("the token is empty")
 	case len(c.token) > MaxTokenLen:
@@ -261,5 +285,5 @@ func (c *config) claim() time.Duration {
 // alike reports whether a lease taken with these options serves a call with the other's.
 func (c *config) alike(o *config) bool {
 	return c == o || c.ttl == o.ttl && c.noExpiry == o.noExpiry && c.interval == o.interval &&
-		c.noRenewal == o.noRenewal && c.label == o.label && !c.hasToken && !o.hasToken
+		c.noRenewal == o.noRenewal && c.replicas == o.replicas && c.label == o.label && !c.hasToken && !o.hasToken
 }

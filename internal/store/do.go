@@ -190,23 +190,37 @@ func touched(part []Touch, cmd *redis.Cmd) {
 // send sends scripts by their hash, and whole those that the server does not know: a
 // server that says so has not run it, so this is not a second run.
 func (s *Store) send(ctx context.Context, batches []*batch) {
-	s.exec(ctx, batches, func(b *batch) (any, any) { return "evalsha", b.script.Hash })
+	s.sendAs(ctx, batches, byHash)
 	var unknown []*batch
 	for _, b := range batches {
-		if redis.HasErrorPrefix(b.cmd.Err(), "NOSCRIPT") {
+		if b.unknown() {
 			unknown = append(unknown, b)
 		}
 	}
 	if len(unknown) > 0 {
-		s.exec(ctx, unknown, func(b *batch) (any, any) { return "eval", b.script.Source })
+		s.sendAs(ctx, unknown, whole)
 	}
 }
 
-func (s *Store) exec(ctx context.Context, batches []*batch, form func(*batch) (verb, script any)) {
+// form is how a script is sent: a command, and by what that knows the script.
+type form func(*scripts.Script) (verb, script string)
+
+func byHash(s *scripts.Script) (string, string) { return "evalsha", s.Hash }
+func whole(s *scripts.Script) (string, string)  { return "eval", s.Source }
+
+// prepare makes the command of a batch.
+func (b *batch) prepare(ctx context.Context, as form) {
+	b.line[0], b.line[1] = as(b.script)
+	b.cmd = redis.NewCmd(ctx, b.line...)
+	b.cmd.SetFirstKeyPos(3)
+}
+
+// unknown reports whether the server does not know the script by its hash.
+func (b *batch) unknown() bool { return redis.HasErrorPrefix(b.cmd.Err(), "NOSCRIPT") }
+
+func (s *Store) sendAs(ctx context.Context, batches []*batch, as form) {
 	for _, b := range batches {
-		b.line[0], b.line[1] = form(b)
-		b.cmd = redis.NewCmd(ctx, b.line...)
-		b.cmd.SetFirstKeyPos(3)
+		b.prepare(ctx, as)
 	}
 	if len(batches) == 1 {
 		if err := s.client.Process(ctx, once{batches[0].cmd}); err != nil {
@@ -218,6 +232,11 @@ func (s *Store) exec(ctx context.Context, batches []*batch, form func(*batch) (v
 	for _, b := range batches {
 		_ = pipe.Process(ctx, once{b.cmd}) // which only queues it
 	}
+	exec(ctx, pipe, batches...)
+}
+
+// exec sends what a pipeline holds, the batches' commands among it.
+func exec(ctx context.Context, pipe redis.Pipeliner, batches ...*batch) {
 	if _, err := pipe.Exec(ctx); err != nil {
 		for _, b := range batches {
 			if b.cmd.Err() == nil && b.cmd.Val() == nil {
