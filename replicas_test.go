@@ -99,7 +99,7 @@ func TestReplicas(t *testing.T) {
 	// One replica is enough for who asks for no more; and nobody for who asks for none.
 	// Those who wait in this process, and in another, find the same.
 	for n, waiters := range [][]*holdfast.Locker{{a, a}, {a, a, b}} {
-		s, err := a.Mutex("fewer").Acquire(t.Context(), holdfast.WithReplicas(n, timeout))
+		s, err := b.Mutex("fewer").Acquire(t.Context(), holdfast.WithReplicas(n, timeout))
 		if err != nil {
 			t.Fatal(err)
 		}
