@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -140,6 +141,10 @@ func (c *call) once(camp campaign) (*Session, error) {
 	ctx, done := w.bound(c.parent)
 	defer done()
 	s, _, err := c.try(ctx, a, false)
+	for again := 0; again < againMost && err != nil && !c.over() && c.fleeting(err); again++ {
+		time.Sleep(minGap << again)
+		s, _, err = c.try(ctx, a, false)
+	}
 	if s != nil {
 		l.lines.hold(s)
 		return s, nil
@@ -204,8 +209,19 @@ func (c *call) ask(ctx context.Context, a *attempt, request *store.Call) (*Sessi
 	l := c.m.l
 	l.lines.note(a, +1, nil)
 	r, answered := l.send(ctx, request)
+	var doubt <-chan time.Time
+	if l.store.Sharded() {
+		t := time.NewTicker(store.DoubtAfter)
+		defer t.Stop()
+		doubt = t.C
+	}
 	for {
 		select {
+		case <-doubt:
+			if r.moved() {
+				return nil, l.lines.giveUp(a, r, errMoved)
+			}
+			l.store.Doubt()
 		case <-answered:
 			got := r.answer()
 			l.lines.note(a, -1, got.err)
@@ -222,6 +238,9 @@ func (c *call) ask(ctx context.Context, a *attempt, request *store.Call) (*Sessi
 		}
 	}
 }
+
+// errMoved: another server has the lock now than the one that has not answered.
+var errMoved = errors.New("no answer from the server that had the lock")
 
 // giveUp ends the wait for an answer. Whatever the cause is, an error of Redis perhaps: no
 // answer came.
@@ -245,6 +264,9 @@ func (a *attempt) stands(sent time.Duration, r store.Reply) {
 		a.seen = math.MaxInt64 // Redis has forgotten it: no grant can be told from an old one
 	}
 	a.next = a.m.l.clock.Now() + a.interval(r)
+	if r.Label == store.Unheard {
+		a.m.l.hints.unheard(a.epoch)
+	}
 }
 
 // hold makes the session of a grant that came after sent. Called with the lines' mu held.
@@ -270,9 +292,6 @@ type late struct{ took, trusted time.Duration }
 func (l late) Error() string {
 	return fmt.Sprintf("the answer took %v of the %v for which its lease can be trusted", l.took, l.trusted)
 }
-
-// lateMost is how many such answers a call bears: the next may be in time.
-const lateMost = 3
 
 // nearlyOver reports whether too little of a lease is left to be told of it: it is to be
 // confirmed first.

@@ -30,7 +30,8 @@ func newCouriers(l *Locker) *couriers {
 // far less than one by one. A request that comes alone is carried at once.
 type courier struct {
 	l       *Locker
-	most    int // deliveries under way
+	server  string // the store's name of it
+	most    int    // deliveries under way
 	mu      sync.Mutex
 	queue   []*request
 	running int  // deliveries under way
@@ -114,12 +115,18 @@ func (r *request) outcome() error {
 	return context.Canceled
 }
 
+// moved reports whether another server has what the request is about by now.
+func (r *request) moved() bool {
+	c := r.courier
+	return c != nil && c.server != c.l.store.Server(r.call.Name)
+}
+
 func (cs *couriers) courier(server string) *courier {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	c := cs.of[server]
 	if c == nil {
-		c = &courier{l: cs.l, most: cs.most}
+		c = &courier{l: cs.l, server: server, most: cs.most}
 		cs.of[server] = c
 	}
 	return c

@@ -28,6 +28,7 @@ type hints struct {
 
 	mu   sync.Mutex
 	sub  *redis.PubSub
+	anew time.Duration       // when it may be made anew because nobody hears us: see unheard
 	keys map[string]*watched // by the channel of their keyspace notifications
 }
 
@@ -37,6 +38,8 @@ const (
 	silence   = 3 * time.Second
 	resubWait = 100 * time.Millisecond
 	resubMost = 5 * time.Second
+	// anewEach is how often it is made anew for want of being heard, at most.
+	anewEach = 30 * time.Second
 )
 
 func newHints(l *Locker) *hints {
@@ -66,6 +69,9 @@ func (h *hints) run() {
 	for wait := resubWait; ; wait = min(2*wait, resubMost) {
 		began := h.l.clock.Now()
 		h.listen(ctx)
+		if ctx.Err() == nil {
+			h.l.store.Doubt()
+		}
 		if h.l.clock.Now()-began > resubMost {
 			wait = resubWait
 		}
@@ -128,6 +134,18 @@ func (h *hints) subscribe(ctx context.Context) *redis.PubSub {
 		_ = sub.Subscribe(noReconnect, channel)
 	}
 	return sub
+}
+
+// unheard is told that the server that has a lock knows of nobody on our channel, where we
+// seem to listen: at one that is its replica since a failover, say.
+func (h *hints) unheard(epoch uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := h.l.clock.Now(); h.sub != nil && epoch == h.epoch() && now >= h.anew {
+		h.anew = now + anewEach
+		sub := h.sub
+		h.l.spawn(func() { _ = sub.Close() })
+	}
 }
 
 // watched is a key that a stranger holds, and how many calls wait for it.

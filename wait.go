@@ -97,7 +97,7 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 	ls := c.m.l.lines
 	told := camp.patient
 	var last error // of the tries since Redis last answered
-	for lates := 0; ; {
+	for again := 0; ; {
 		s, a, at, err := ls.turn(c)
 		switch {
 		case s != nil:
@@ -127,8 +127,8 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 			}
 		case c.over(), errors.Is(err, ErrWaitTimeout):
 			return nil, join(err, last)
-		case errors.As(err, new(late)) && lates < lateMost:
-			lates, told, last = lates+1, true, err
+		case c.fleeting(err) && again < againMost:
+			again, last = again+1, err
 		case !store.Transient(err) || !told && !ls.told(c):
 			ls.fail(c.line, err)
 			return nil, err
@@ -139,6 +139,18 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 			return nil, join(w.timeout(), last)
 		}
 	}
+}
+
+// againMost is how many fleeting errors a call bears.
+const againMost = 4
+
+// fleeting reports whether an error is likely not to come again, so that it is no reason to
+// fail at the first try: a late answer; a connection that had broken unnoticed, or that the
+// client closed because of a failover; a server of a Cluster that has lost its part to
+// another, of which the client hears only by asking.
+func (c *call) fleeting(err error) bool {
+	return errors.As(err, new(late)) || errors.Is(err, errMoved) || store.Broken(err) ||
+		c.m.l.store.Sharded() && !store.Answered(err) && store.Transient(err)
 }
 
 // turn returns what a call of a line is to do: it has a session, or has failed; or it

@@ -8,10 +8,10 @@
 -- ARGV[6]  'q' to stand in the queue; without it, an attempt that stands there and does
 --          not get NAME leaves. 's' if the server knows all who listen to it
 --
--- Replies {status, ms left (-1: no expiry), fence, n}
+-- Replies {status, ms left (-1: no expiry), fence, n[, '!']}
 --   1  held by this attempt; n: see note in own.lua
 --   0  held by another of ours; fence is the last one's, n the place in the queue,
---      0 if not in it
+--      0 if not in it; '!': the server knows all who listen, and nobody does to the channel
 --  -7  likewise, by a stranger
 --  -4  this attempt was withdrawn: a request that came late
 --
@@ -45,7 +45,9 @@ if held then
   -- The holder hears of the first to wait, and again whenever that one asks: the message may
   -- have been lost.
   if known and place == 1 then tell(info(aux[4]), 'w ' .. KEYS[1]) end
-  return {known and 0 or -7, redis.call('PTTL', KEYS[1]), last, place}
+  local reply = {known and 0 or -7, redis.call('PTTL', KEYS[1]), last, place}
+  if place > 0 and string.find(ARGV[6], 's', 1, true) and unheard(ARGV[5]) then reply[5] = '!' end
+  return reply
 end
 local others = false
 if queue then

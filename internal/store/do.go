@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -190,6 +191,10 @@ func touched(part []Touch, cmd *redis.Cmd) {
 // send sends scripts by their hash, and whole those that the server does not know: a
 // server that says so has not run it, so this is not a second run.
 func (s *Store) send(ctx context.Context, batches []*batch) {
+	if s.sharded {
+		defer time.AfterFunc(DoubtAfter, s.Doubt).Stop()
+		defer s.doubt(batches)
+	}
 	s.sendAs(ctx, batches, byHash)
 	var unknown []*batch
 	for _, b := range batches {
@@ -199,6 +204,16 @@ func (s *Store) send(ctx context.Context, batches []*batch) {
 	}
 	if len(unknown) > 0 {
 		s.sendAs(ctx, unknown, whole)
+	}
+}
+
+// doubt asks for the servers anew if one of them could not be asked.
+func (s *Store) doubt(batches []*batch) {
+	for _, b := range batches {
+		if err := b.cmd.Err(); err != nil && !Answered(err) && !errors.Is(err, context.Canceled) {
+			s.Doubt()
+			return
+		}
 	}
 }
 

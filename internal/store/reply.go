@@ -22,6 +22,9 @@ const (
 	Stranger   Status = -7 // held, but not through Holdfast
 )
 
+// Unheard as a label: see [Store.Acquire].
+const Unheard = "!"
+
 // Reply is a script's decoded reply.
 type Reply struct {
 	Status Status

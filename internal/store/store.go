@@ -114,6 +114,20 @@ func (s *Store) Server(name string) string {
 	return master.Options().Addr
 }
 
+// Sharded reports whether several servers share the locks, and may pass them on.
+func (s *Store) Sharded() bool { return s.sharded }
+
+// Doubt says that a server may no longer have what it had: it could not be asked, or has not
+// answered. A Cluster's client, which otherwise looks once a minute, asks who has it now.
+func (s *Store) Doubt() {
+	if c, ok := s.client.(*redis.ClusterClient); ok {
+		c.ReloadState(context.Background())
+	}
+}
+
+// DoubtAfter is how long an answer takes until it is doubted that one comes.
+const DoubtAfter = 300 * time.Millisecond
+
 // Done is a context that has ended: what it comes with must not wait for anybody.
 var Done = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -134,7 +148,8 @@ type Call struct {
 // Acquire takes NAME if it is free and nobody waits for it: Held with a fence, Busy or
 // Stranger, or Withdrawn. With queue, an attempt that does not get it stands in the queue
 // from then on, or is noted to wait there still; within some seconds it must ask again.
-// The lock may be granted to it at any time.
+// The lock may be granted to it at any time. The reply's Label is Unheard if nobody listens to
+// the channel of one that waits.
 func (s *Store) Acquire(a Attempt, queue bool) *Call {
 	flags := s.flags
 	if queue {
