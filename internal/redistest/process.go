@@ -30,6 +30,7 @@ type process struct {
 	bin  string
 	conf string // of a Sentinel; else empty
 	args []string
+	env  []string // added to this process's
 	port int
 	dir  string
 
@@ -39,12 +40,12 @@ type process struct {
 }
 
 // start runs a redis-server on a free port, or a Sentinel if conf is not empty.
-func start(bin, conf string, args []string) (*process, error) {
+func start(bin, conf string, args, env []string) (*process, error) {
 	dir, err := os.MkdirTemp("", "redistest-")
 	if err != nil {
 		return nil, err
 	}
-	p := &process{bin: bin, conf: conf, args: args, dir: dir}
+	p := &process{bin: bin, conf: conf, args: args, env: env, dir: dir}
 	for range startTries {
 		if p.port, err = freePort(); err != nil {
 			break
@@ -109,6 +110,7 @@ func (p *process) launch() error {
 	defer log.Close()
 	cmd := exec.Command(p.bin, append(args, p.args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
+	cmd.Env = append(os.Environ(), p.env...)
 	cmd.SysProcAttr = dieWithParent()
 
 	started, done := make(chan error, 1), make(chan struct{})

@@ -45,7 +45,7 @@ func StartSentinel(t testing.TB) *Sentinel {
 		"sentinel down-after-milliseconds %[1]s 1000\n"+
 		"sentinel failover-timeout %[1]s 3000\n", MasterName, host, port)
 	for range 3 {
-		s.Sentinels = append(s.Sentinels, startFor(t, conf, nil))
+		s.Sentinels = append(s.Sentinels, startFor(t, conf, nil, nil))
 	}
 	for _, sentinel := range s.Sentinels {
 		waitFor(ctx, t, "Sentinel", func() bool { return sentinel.knowsAll(ctx) })

@@ -26,16 +26,22 @@ type Server struct {
 // with the test, and also when the test process is killed.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	return startFor(t, "", args)
+	return startFor(t, "", args, nil)
 }
 
-func startFor(t testing.TB, conf string, args []string) *Server {
+// StartEnv is Start with something added to the environment, as "NAME=value".
+func StartEnv(t testing.TB, env []string, args ...string) *Server {
+	t.Helper()
+	return startFor(t, "", args, env)
+}
+
+func startFor(t testing.TB, conf string, args, env []string) *Server {
 	t.Helper()
 	bin, err := exec.LookPath("redis-server")
 	if err != nil {
 		missing(t, ErrNoRedis.Error())
 	}
-	p, err := start(bin, conf, args)
+	p, err := start(bin, conf, args, env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +56,7 @@ func StartShared(args ...string) (*Server, func(), error) {
 	if err != nil {
 		return nil, nil, ErrNoRedis
 	}
-	p, err := start(bin, "", args)
+	p, err := start(bin, "", args, nil)
 	if err != nil {
 		return nil, nil, err
 	}

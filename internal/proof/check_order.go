@@ -1,0 +1,69 @@
+package proof
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// overtaken finds waiters that were served later than others who had come after them, and
+// returns how many pairs it compared. Only those count whose whole wait no fault disturbed.
+func (h *History) overtaken(lock uint16, list []*Session, b Bounds) (found []Violation, pairs int) {
+	var calm []*Session
+	for _, s := range list {
+		if h.quiet(s) {
+			calm = append(calm, s)
+		}
+	}
+	clients, goroutines := crowd(calm)
+	slices.SortFunc(calm, func(x, y *Session) int { return cmp.Compare(x.Fence, y.Fence) })
+	if !h.Fences {
+		slices.SortFunc(calm, func(x, y *Session) int { return cmp.Compare(x.Got, y.Got) })
+	}
+	for i, late := range calm {
+		var first *Session
+		passed := 0
+		for j := i - 1; j >= 0 && calm[j].Got > late.Asked; j-- {
+			early := calm[j]
+			pairs++
+			if early.Asked <= late.Asked+int64(b.Order) {
+				continue
+			}
+			// early asked after late and was served before it.
+			if b.Strict(lock) || early.Client == late.Client {
+				found = append(found, h.order(lock, late, early, "and no goroutine may"))
+				break
+			}
+			if passed++; first == nil {
+				first = early
+			}
+		}
+		if most := b.Passes(clients, goroutines); passed > most {
+			found = append(found, h.order(lock, late, first, fmt.Sprintf("as were %d, more than %d", passed, most)))
+		}
+	}
+	return found, pairs
+}
+
+func (h *History) order(lock uint16, late, early *Session, why string) Violation {
+	return Violation{
+		What: "overtaken", Lock: lock, From: late.Asked, Sessions: []*Session{late, early},
+		Detail: fmt.Sprintf("caller %d asked %v before caller %d and was served after it, %s",
+			late.Caller, ms(early.Asked-late.Asked), early.Caller, why),
+	}
+}
+
+// crowd counts clients, and the callers of the one that has most.
+func crowd(list []*Session) (clients, goroutines int) {
+	of := make(map[uint32]map[uint32]bool)
+	for _, s := range list {
+		if of[s.Client] == nil {
+			of[s.Client] = make(map[uint32]bool)
+		}
+		of[s.Client][s.Caller] = true
+	}
+	for _, callers := range of {
+		goroutines = max(goroutines, len(callers))
+	}
+	return len(of), goroutines
+}

@@ -1,0 +1,215 @@
+package proof
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Config is what to run.
+type Config struct {
+	Seed       uint64
+	Deployment string
+	Library    Library
+	For        time.Duration // no round begins after it
+	Strikes    time.Duration // how long faults strike in a round
+	Workers    int           // processes
+	Clients    int           // of each
+	Locks      int
+	TTL        time.Duration
+	Think      time.Duration
+	Only       string // faults whose name holds one of these, separated by commas; all if empty
+	Say        func(format string, args ...any)
+	// Round is shown each history and its report.
+	Round func(*History, *Report)
+}
+
+// Result is what came of all rounds.
+type Result struct {
+	Rounds     int
+	Counts     Counts
+	Ordered    int
+	Faults     map[string]*Tally
+	Violations []Violation // that nothing excuses
+	Excused    []Violation
+	Longest    time.Duration
+	Took       time.Duration
+}
+
+// Tally is what one fault did.
+type Tally struct {
+	Strikes int // done
+	Failed  int // that could not be done, or whose end was not reached in time
+	Excuses bool
+	// Overlapped is after how many strikes there were overlaps, Longest the longest of them.
+	Overlapped int
+	Overlaps   int
+	Longest    time.Duration
+}
+
+// director leads the rounds.
+type director struct {
+	Config
+	t       testing.TB
+	rig     *rig
+	locks   []string
+	cells   *cells
+	path    string
+	workers []*process // by slot
+	started uint32     // workers so far
+	floor   map[uint16]int64
+	decks   map[string]*deck
+	result  Result
+
+	mu      sync.Mutex
+	windows []Window
+	dead    []uint32
+	records []Record // of workers that were killed
+}
+
+// Run runs rounds until the time is up, and returns what it found. It fails t only where the
+// rounds can't be run.
+func Run(t testing.TB, c Config) *Result {
+	t.Helper()
+	d := &director{Config: c, t: t, floor: make(map[uint16]int64), decks: make(map[string]*deck)}
+	d.result.Faults = make(map[string]*Tally)
+	begin := time.Now()
+	d.rig = newRig(t, c.Deployment, c.Workers, c.TTL)
+	for i := range c.Locks {
+		d.locks = append(d.locks, fmt.Sprintf("proof:%d", i))
+	}
+	d.path = filepath.Join(t.TempDir(), "cells")
+	var err error
+	if d.cells, err = openCells(d.path, c.Locks); err != nil {
+		t.Fatal(err)
+	}
+	defer d.cells.close()
+	d.workers = make([]*process, c.Workers)
+	defer d.dismiss()
+	for slot := range d.workers {
+		if d.workers[slot], err = d.launch(slot); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.deal()
+	for time.Since(begin) < c.For && !t.Failed() {
+		d.round()
+	}
+	d.result.Took = time.Since(begin)
+	return &d.result
+}
+
+func (d *director) launch(slot int) (*process, error) {
+	d.mu.Lock()
+	number := d.started*slots + uint32(slot)
+	d.started++
+	d.mu.Unlock()
+	return launch(job{
+		Worker: number, Library: d.Library.Name, Target: d.rig.target(slot), Clients: d.Clients,
+		Locks: d.locks, Cells: d.path, Seed: d.Seed, Think: d.Think,
+	})
+}
+
+func (d *director) dismiss() {
+	for _, p := range d.workers {
+		if p != nil {
+			p.kill()
+		}
+	}
+}
+
+// replace kills the worker of a slot and starts another.
+func (d *director) replace(slot int) error {
+	p := d.workers[slot]
+	p.kill()
+	d.mu.Lock()
+	d.dead = append(d.dead, p.job.Worker)
+	d.records = append(d.records, p.collect()...)
+	d.mu.Unlock()
+	next, err := d.launch(slot)
+	if err != nil {
+		return err
+	}
+	d.workers[slot] = next
+	return next.begin()
+}
+
+// deck deals the faults of a track in an order that the seed decides, each once before any
+// comes again.
+type deck struct {
+	r     *rand.Rand
+	cards []fault
+	at    int
+}
+
+func (d *deck) next() *fault {
+	if d.at%len(d.cards) == 0 {
+		d.r.Shuffle(len(d.cards), func(i, j int) { d.cards[i], d.cards[j] = d.cards[j], d.cards[i] })
+	}
+	d.at++
+	return &d.cards[(d.at-1)%len(d.cards)]
+}
+
+// deal makes a deck for each track, two for the network.
+func (d *director) deal() {
+	for i, track := range []string{network, "network 2", server, workers_} {
+		k := &deck{r: rand.New(rand.NewPCG(d.Seed, uint64(i)))}
+		for _, f := range allFaults {
+			if strings.HasPrefix(track, f.track) && f.applies(d.Deployment) && d.chosen(f.name) {
+				k.cards = append(k.cards, f)
+			}
+		}
+		if len(k.cards) > 0 {
+			d.decks[track] = k
+		}
+	}
+}
+
+func (d *director) chosen(name string) bool {
+	return d.Only == "" || slices.ContainsFunc(strings.Split(d.Only, ","), func(part string) bool { return strings.Contains(name, part) })
+}
+
+// strikeFor has the faults of a deck strike one after the other.
+func (d *director) strikeFor(track string, end time.Time) {
+	k := d.decks[track]
+	for time.Now().Before(end) {
+		f := k.next()
+		s := &strike{rig: d.rig, d: d, r: k.r, slot: k.r.IntN(d.Workers)}
+		w := Window{Name: f.name, From: now(), Excuses: f.excuses}
+		if f.track != server {
+			w.Groups = 1 << s.slot
+			s.note = fmt.Sprintf("worker slot %d", s.slot)
+		}
+		at := d.open(w)
+		err := f.do(s)
+		d.shut(at, func(w *Window) {
+			w.Note, w.Err = s.note, err
+			w.Excused = now() + int64(d.TTL) + int64(short)
+			w.To = now() + int64(d.TTL) + int64(f.settle)
+		})
+		time.Sleep(time.Duration(k.r.Int64N(int64(d.TTL / 2))))
+	}
+}
+
+// open and shut mark the time of a fault.
+func (d *director) open(w Window) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w.To, w.Excused = never, never
+	d.windows = append(d.windows, w)
+	return len(d.windows) - 1
+}
+
+func (d *director) shut(at int, f func(*Window)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f(&d.windows[at])
+}
+
+var errWorker = errors.New("a worker ended that nobody had killed")

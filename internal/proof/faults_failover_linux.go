@@ -1,0 +1,177 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+// failoverTime is more than any of these takes on a busy machine.
+const failoverTime = 40 * time.Second
+
+var sentinelFaults = []fault{
+	{name: "Sentinel failover, master killed", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+		old := s.sentinel.Master()
+		old.Kill()
+		return errors.Join(s.promoted(old), s.returns(old))
+	}},
+	{name: "Sentinel failover, master frozen, then thawed", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+		old := s.sentinel.Master()
+		old.Stop()
+		err := s.promoted(old)
+		old.Cont() // and takes writes for 10 s, until a Sentinel makes it a replica
+		return errors.Join(err, s.replicated())
+	}},
+	{name: "Sentinel failover, unreplicated writes lost", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+		old := s.sentinel.Master()
+		for _, replica := range s.servers {
+			if replica != old {
+				replica.Stop()
+			}
+		}
+		time.Sleep(s.between(0.3, 0.7)) // what is written now is lost
+		old.Kill()
+		for _, replica := range s.servers {
+			if replica != old {
+				replica.Cont()
+			}
+		}
+		return errors.Join(s.promoted(old), s.returns(old))
+	}},
+}
+
+// promoted waits until the Sentinels name another master, and that one knows.
+func (s *strike) promoted(old *redistest.Server) error {
+	return await("another master", failoverTime, func() bool {
+		m := s.sentinel.Master()
+		return m != old && s.role(m) == "master"
+	})
+}
+
+// returns starts a master that was killed again, as the replica of its successor.
+func (s *strike) returns(old *redistest.Server) error {
+	old.Restart()
+	host, port := hostPort(s.sentinel.Master())
+	err := s.nodes[old].SlaveOf(context.Background(), host, port).Err()
+	return errors.Join(err, s.nodes[old].ConfigSet(context.Background(), "lua-time-limit", "100").Err(), s.replicated())
+}
+
+var clusterFaults = []fault{
+	{name: "Cluster failover, master killed", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+		old := s.master(s.r)
+		old.Kill()
+		err := s.taken(old)
+		old.Restart()
+		return errors.Join(err, s.sure(old), s.replicated())
+	}},
+	{name: "Cluster failover, master frozen, then thawed", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+		old := s.master(s.r)
+		old.Stop()
+		err := s.taken(old)
+		old.Cont()
+		return errors.Join(err, s.replicated())
+	}},
+	{name: "Cluster failover, unreplicated writes lost", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+		old := s.master(s.r)
+		replica := s.replicaOf(old)
+		if replica == nil {
+			return errors.New("the master has no replica")
+		}
+		replica.Stop()
+		time.Sleep(s.between(0.3, 0.7))
+		old.Kill()
+		replica.Cont()
+		err := s.taken(old)
+		old.Restart()
+		return errors.Join(err, s.sure(old), s.replicated())
+	}},
+	{name: "Cluster failover on demand", track: server, on: []string{Cluster}, settle: 5 * time.Second, do: func(s *strike) error {
+		old := s.master(s.r)
+		replica := s.replicaOf(old)
+		if replica == nil {
+			return errors.New("the master has no replica")
+		}
+		if err := s.nodes[replica].ClusterFailover(context.Background()).Err(); err != nil {
+			return err
+		}
+		return errors.Join(s.taken(old), s.replicated())
+	}},
+	{name: "slot migrated", track: server, on: []string{Cluster}, settle: 3 * time.Second, do: migrate},
+}
+
+func (s *strike) replicaOf(master *redistest.Server) *redistest.Server {
+	_, port := hostPort(master)
+	for _, r := range s.servers {
+		if s.role(r) == "slave" && s.info(r, "replication", "master_port") == port {
+			return r
+		}
+	}
+	return nil
+}
+
+// taken waits until three nodes other than the old master are masters.
+func (s *strike) taken(old *redistest.Server) error {
+	return await("a replica is promoted", failoverTime, func() bool {
+		masters := 0
+		for _, n := range s.servers {
+			if n != old && s.role(n) == "master" {
+				masters++
+			}
+		}
+		return masters == 3
+	})
+}
+
+// migrate moves the slot of a lock to another master, with its keys.
+func migrate(s *strike) error {
+	ctx := context.Background()
+	name := s.d.locks[s.r.IntN(len(s.d.locks))]
+	s.note = name
+	var from, to *redis.Client
+	masters := s.masters()
+	slot := int(s.nodes[masters[0]].ClusterKeySlot(ctx, name).Val())
+	var toAt *redistest.Server
+	for _, m := range masters {
+		if s.nodes[m].Get(ctx, name).Err() == nil || errors.Is(s.nodes[m].Get(ctx, name).Err(), redis.Nil) {
+			from = s.nodes[m]
+		} else if to == nil || s.r.IntN(2) == 0 {
+			to, toAt = s.nodes[m], m
+		}
+	}
+	if from == nil || to == nil {
+		return fmt.Errorf("slot %d: nobody serves it, or everybody", slot)
+	}
+	fromID, toID := from.Do(ctx, "cluster", "myid").Val(), to.Do(ctx, "cluster", "myid").Val()
+	if err := to.Do(ctx, "cluster", "setslot", slot, "importing", fromID).Err(); err != nil {
+		return err
+	}
+	if err := from.Do(ctx, "cluster", "setslot", slot, "migrating", toID).Err(); err != nil {
+		return err
+	}
+	host, port := hostPort(toAt)
+	for range 100 {
+		time.Sleep(s.between(0, 0.2))
+		keys, err := from.ClusterGetKeysInSlot(ctx, slot, 1).Result()
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			break
+		}
+		if err := from.Do(ctx, "migrate", host, port, "", 0, 5000, "keys", keys[0]).Err(); err != nil {
+			return err
+		}
+	}
+	// The new owner first, as redis-cli does it, so that nobody finds the slot unowned.
+	for _, n := range append([]*redistest.Server{toAt}, masters...) {
+		if err := s.nodes[n].Do(ctx, "cluster", "setslot", slot, "node", toID).Err(); err != nil {
+			return err
+		}
+	}
+	return s.replicated()
+}

@@ -1,0 +1,146 @@
+package proof
+
+import (
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+// fault is something that goes wrong for a while.
+type fault struct {
+	name  string
+	track string   // faults of different tracks overlap in time
+	on    []string // the deployments it is for; nil: all
+	// excuses: an overlap may follow, until the next renewal.
+	excuses bool
+	// settle is what the deployment takes to recover, beside the TTL.
+	settle time.Duration
+	do     func(s *strike) error
+}
+
+// Tracks.
+const (
+	network  = "network"
+	server   = "server"
+	workers_ = "workers"
+)
+
+// strike is one fault at work.
+type strike struct {
+	*rig
+	d      *director
+	r      *rand.Rand
+	slot   int // the worker it hits, if it hits one
+	note   string
+	allHit bool // it hits more than that worker
+}
+
+// between returns a time of a to b TTLs.
+func (s *strike) between(a, b float64) time.Duration {
+	return time.Duration((a + (b-a)*s.r.Float64()) * float64(s.ttl))
+}
+
+// eachLink does something to the worker's connections: to all servers, or now and then to
+// one of them.
+func (s *strike) eachLink(f func(*redistest.Proxy)) func(func(*redistest.Proxy)) {
+	links := s.links[s.slot]
+	if len(links) > 1 && s.r.IntN(3) == 0 {
+		i := s.r.IntN(len(links))
+		links = links[i : i+1]
+	}
+	for _, l := range links {
+		f(l)
+	}
+	return func(then func(*redistest.Proxy)) {
+		for _, l := range links {
+			then(l)
+		}
+	}
+}
+
+// held has a hold last for a while.
+func held(hold func(*redistest.Proxy)) func(s *strike) error {
+	return func(s *strike) error {
+		then := s.eachLink(hold)
+		time.Sleep(s.between(0.2, 2.5))
+		then((*redistest.Proxy).Heal)
+		return nil
+	}
+}
+
+var networkFaults = []fault{
+	{name: "requests black-holed", track: network, do: held((*redistest.Proxy).HoldRequests)},
+	{name: "replies black-holed", track: network, do: held((*redistest.Proxy).HoldReplies)},
+	{name: "both ways black-holed", track: network, do: held((*redistest.Proxy).Cut)},
+	{name: "connections refused", track: network, do: held((*redistest.Proxy).Refuse)},
+	{name: "connections reset", track: network, do: func(s *strike) error {
+		for range 1 + s.r.IntN(5) {
+			s.eachLink((*redistest.Proxy).Reset)
+			time.Sleep(s.between(0, 0.3))
+		}
+		return nil
+	}},
+	{name: "delayed beyond the TTL", track: network, settle: time.Second, do: func(s *strike) error {
+		d := s.between(0.6, 1.5) // each way
+		then := s.eachLink(func(l *redistest.Proxy) { l.Delay(d) })
+		time.Sleep(s.between(1, 2.5))
+		then(func(l *redistest.Proxy) { l.Delay(0) })
+		time.Sleep(d)
+		return nil
+	}},
+	{name: "reply lost after the script ran", track: network, do: func(s *strike) error {
+		for range 1 + s.r.IntN(5) {
+			then := s.eachLink((*redistest.Proxy).HoldReplies)
+			time.Sleep(s.between(0.02, 0.3))
+			then((*redistest.Proxy).Reset)
+			then((*redistest.Proxy).Heal)
+			time.Sleep(s.between(0, 0.1))
+		}
+		return nil
+	}},
+	{name: "request applied late", track: network, settle: time.Second, do: func(s *strike) error {
+		d := s.between(0.1, 2)
+		then := s.eachLink(func(l *redistest.Proxy) { l.Delay(d) })
+		time.Sleep(s.between(0.02, 0.2))
+		then((*redistest.Proxy).ResetLate) // what is on its way arrives after the connection's death
+		then(func(l *redistest.Proxy) { l.Delay(0) })
+		time.Sleep(d)
+		return nil
+	}},
+}
+
+var workerFaults = []fault{
+	{name: "worker stopped (SIGSTOP)", track: workers_, do: func(s *strike) error {
+		p := s.d.workers[s.slot]
+		p.signal(syscall.SIGSTOP)
+		time.Sleep(s.between(0.3, 3))
+		p.signal(syscall.SIGCONT)
+		return nil
+	}},
+	{name: "worker killed (SIGKILL)", track: workers_, settle: 3 * time.Second, do: func(s *strike) error {
+		return s.d.replace(s.slot)
+	}},
+	{name: "worker starved (GOMAXPROCS=1)", track: workers_, do: func(s *strike) error {
+		d := s.between(0.5, 2)
+		err := s.d.workers[s.slot].send(order{Do: "hog", For: d})
+		time.Sleep(d)
+		return err
+	}},
+	{name: "pool exhausted", track: workers_, settle: time.Second, do: func(s *strike) error {
+		d := 1 + s.r.IntN(3) // Redis counts the seconds of BLPOP
+		err := s.d.workers[s.slot].send(order{Do: "exhaust", For: time.Duration(d) * time.Second})
+		time.Sleep(time.Duration(d) * time.Second)
+		return err
+	}},
+	{name: "calls cancelled", track: workers_, do: func(s *strike) error {
+		return s.d.workers[s.slot].send(order{Do: "cancel"})
+	}},
+}
+
+func (f *fault) applies(kind string) bool { return f.on == nil || slices.Contains(f.on, kind) }
+
+// allFaults is every fault there is.
+var allFaults = slices.Concat(networkFaults, workerFaults, serverFaults, clockFaults, sentinelFaults, clusterFaults)

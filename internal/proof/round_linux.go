@@ -1,0 +1,152 @@
+package proof
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// calm is how long a round goes on without faults.
+const calm = 2 * time.Second
+
+// round lets everybody work, strikes for a while, lets them come to rest, and checks.
+func (d *director) round() {
+	h := &History{Locks: d.locks, Fences: d.Library.Fences, Floor: d.floor, Start: make(map[uint16]uint16), From: now()}
+	for i := range d.locks {
+		h.Start[uint16(i)] = d.cells.value(uint16(i))
+	}
+	d.windows, d.dead, d.records = nil, nil, nil
+	for _, p := range d.workers {
+		if err := p.begin(); err != nil {
+			d.t.Fatal(errWorker, p.died())
+		}
+	}
+	time.Sleep(d.TTL / 2)
+	var striking sync.WaitGroup
+	end := time.Now().Add(d.Strikes)
+	for track := range d.decks {
+		striking.Go(func() { d.strikeFor(track, end) })
+	}
+	striking.Wait()
+	time.Sleep(d.TTL + calm)
+	d.rest(h)
+	for _, p := range d.workers {
+		if err := p.died(); err != nil {
+			d.t.Fatal(err)
+		}
+		d.records = append(d.records, p.collect()...)
+	}
+	h.Sessions, h.Windows, h.Dead = build(d.records), d.windows, d.dead
+	r := Check(h, d.bounds())
+	r.Violations = append(r.Violations, d.orphans(h)...)
+	d.count(h, r)
+	if d.Round != nil {
+		d.Round(h, r)
+	}
+	for _, s := range h.Sessions {
+		d.floor[s.Lock] = max(d.floor[s.Lock], s.Fence)
+	}
+}
+
+// rest waits until all that was begun is over. What is not is stuck.
+func (d *director) rest(h *History) {
+	deadline := time.Now().Add(d.bounds().Stuck + 10*time.Second)
+	var resting sync.WaitGroup
+	for _, p := range d.workers {
+		resting.Go(func() { p.drain(deadline) })
+	}
+	resting.Wait()
+	h.To = now()
+}
+
+// orphans finds locks that are held although everybody has let go.
+func (d *director) orphans(h *History) (found []Violation) {
+	var left []string
+	err := await("no lock is held", d.TTL+4*time.Second, func() bool {
+		left = d.rig.left(d.locks)
+		return len(left) == 0
+	})
+	if err == nil {
+		return nil
+	}
+	for _, name := range left {
+		found = append(found, Violation{
+			What: "stuck", Lock: uint16(slices.Index(d.locks, name)), From: h.To, For: time.Duration(now() - h.To),
+			Detail: "it is held in Redis although everybody has released it",
+		})
+	}
+	return found
+}
+
+func (d *director) bounds() Bounds {
+	return Bounds{
+		Stuck: 2*d.TTL + 4*time.Second, // TTL and claim, which is no longer, and 2 s; and 2 s for the machine
+		Order: 500 * time.Millisecond,
+		// Before its own turn comes, each other client has one, of 8 passes or twice its
+		// goroutines, and so often as goroutines of its own client are before it.
+		Passes: func(clients, goroutines int) int { return clients * (max(8, 2*goroutines) + 1) * goroutines },
+		Strict: func(lock uint16) bool { return lock%2 == 0 },
+	}
+}
+
+// count adds a round to the result.
+func (d *director) count(h *History, r *Report) {
+	d.result.Rounds++
+	d.result.Counts.Add(r.Counts)
+	d.result.Ordered += r.Ordered
+	d.result.Longest = max(d.result.Longest, r.Longest)
+	tally := func(name string) *Tally {
+		if d.result.Faults[name] == nil {
+			d.result.Faults[name] = &Tally{}
+		}
+		return d.result.Faults[name]
+	}
+	for i := range h.Windows {
+		w := &h.Windows[i]
+		t := tally(w.Name)
+		t.Strikes++
+		t.Excuses = w.Excuses
+		if w.Err != nil {
+			t.Failed++
+			d.say("%s %s: %v", w.Name, w.Note, w.Err)
+		}
+		if hits := follows(r, w); len(hits) > 0 {
+			t.Overlapped++
+		}
+	}
+	for _, v := range r.Violations {
+		if v.Excuse == "" {
+			d.result.Violations = append(d.result.Violations, v)
+			continue
+		}
+		d.result.Excused = append(d.result.Excused, v)
+		t := tally(v.Excuse)
+		t.Overlaps++
+		t.Longest = max(t.Longest, v.For)
+	}
+	d.say("%s round %d: %s", d.Deployment, d.result.Rounds, summary(h, r))
+}
+
+// follows returns the overlaps that began while the fault could lead to one.
+func follows(r *Report, w *Window) (list []Violation) {
+	for _, v := range r.Violations {
+		if v.Excuse == w.Name && w.From <= v.From && v.From <= w.Excused {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+func summary(h *History, r *Report) string {
+	c := r.Counts
+	return fmt.Sprintf("%d faults; %d operations: %d acquired, %d not, %d lost, %d uses, %d refused; %d pairs in order; %d violations, %d excused",
+		len(h.Windows), c.Operations(), c.Got, c.Failed, c.Lost, c.Uses, c.Refused, r.Ordered,
+		len(r.Broken()), len(r.Violations)-len(r.Broken()))
+}
+
+func (d *director) say(format string, args ...any) {
+	if d.Say != nil {
+		d.Say(format, args...)
+	}
+}

@@ -1,0 +1,72 @@
+package proof
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+// Holdfast is the library of this module with its defaults but for the TTL.
+var Holdfast = Library{Name: "holdfast", Fences: true, Open: openHoldfast}
+
+type usesHoldfast struct {
+	client redis.UniversalClient
+	pool   int
+	locks  *holdfast.Locker
+}
+
+func openHoldfast(t Target) (Contender, error) {
+	const pool = 10
+	var client redis.UniversalClient
+	switch dial := t.Dial; t.Kind {
+	case "sentinel":
+		client = redis.NewFailoverClient(&redis.FailoverOptions{
+			MasterName: redistest.MasterName, SentinelAddrs: t.Addrs, Dialer: dial, PoolSize: pool,
+		})
+	case "cluster":
+		client = redis.NewClusterClient(&redis.ClusterOptions{Addrs: t.Addrs, Dialer: dial, PoolSize: pool})
+	default:
+		client = redis.NewClient(&redis.Options{Addr: t.Addrs[0], Dialer: dial, PoolSize: pool})
+	}
+	return &usesHoldfast{client, pool, holdfast.New(client, holdfast.WithTTL(t.TTL))}, nil
+}
+
+// Dial connects to an address by way of its proxy.
+func (t Target) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if by, ok := t.Route[addr]; ok {
+		addr = by
+	}
+	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
+}
+
+func (u *usesHoldfast) Acquire(ctx context.Context, name string) (Hold, error) {
+	s, err := u.locks.Mutex(name).Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return session{s}, nil
+}
+
+// Exhaust blocks each connection of the pool in a command that waits.
+func (u *usesHoldfast) Exhaust(d time.Duration) {
+	var all sync.WaitGroup
+	for range u.pool {
+		all.Go(func() { u.client.BLPop(context.Background(), d, "proof:empty") })
+	}
+	all.Wait()
+}
+
+func (u *usesHoldfast) Close() {
+	_ = u.locks.Close()
+	_ = u.client.Close()
+}
+
+type session struct{ *holdfast.Session }
+
+func (s session) Release() error { return s.Session.Release(context.Background()) }

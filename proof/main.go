@@ -1,0 +1,166 @@
+//go:build linux
+
+// Command proof puts Holdfast through faults, on the deployments that people run, for as long
+// as wanted, and checks what its clients saw.
+//
+//	go -C proof run . -for 10m                                # every deployment, those of one server beside the others
+//	go -C proof run . -for 10m -deploy cluster -seed 42       # the faults of that seed, in that order
+//	go -C proof run . -faults 'black-holed,FLUSHALL'          # only some of them
+//	go -C proof run . -contender rueidislock -deploy single   # another library, the same checker
+//	go -C proof run . -for 40m -md ../docs/proof.md           # the report
+//
+// It needs redis-server on PATH, and gcc to step a server's clock (Debian: apt-get install
+// redis-server gcc). What is started runs on 127.0.0.1 and keeps nothing. The exit status is 1
+// if anything was found that the documentation does not excuse; then -out has the history of
+// the lock, to read (txt) and porcupine's picture of it (html).
+//
+// internal/proof says what is checked, and how.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast/internal/proof"
+)
+
+func main() {
+	proof.ChildMain(libraries...)
+	redis.SetLogger(quiet{}) // it reports every fault
+	err := run(os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "proof:", err)
+		os.Exit(1)
+	}
+}
+
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+var libraries = []proof.Library{proof.Holdfast, rueidislock}
+
+// options is what the command line says.
+type options struct {
+	config  proof.Config
+	deploy  []string
+	out, md string
+}
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("proof", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	c := &o.config
+	flags.Uint64Var(&c.Seed, "seed", uint64(time.Now().UnixNano()), "the `seed` of faults and work; printed")
+	flags.DurationVar(&c.For, "for", 10*time.Minute, "how long, over all deployments")
+	deploy := flags.String("deploy", strings.Join(proof.Deployments, ","), "the deployments")
+	flags.StringVar(&c.Only, "faults", "", "only faults whose name has one of these `parts`, separated by commas")
+	contender := flags.String("contender", proof.Holdfast.Name, "the library: holdfast or rueidislock")
+	flags.DurationVar(&c.Strikes, "strikes", 12*time.Second, "how long faults strike in each round")
+	flags.IntVar(&c.Workers, "workers", 6, "worker processes")
+	flags.IntVar(&c.Clients, "clients", 36, "clients of each, with two goroutines each")
+	flags.IntVar(&c.Locks, "locks", 60, "locks")
+	flags.DurationVar(&c.TTL, "ttl", time.Second, "the locks' TTL")
+	flags.DurationVar(&c.Think, "think", 100*time.Millisecond, "mean pause between two acquisitions of a goroutine")
+	flags.StringVar(&o.out, "out", os.TempDir(), "`directory` for histories that break the promise")
+	flags.StringVar(&o.md, "md", "", "write the report to this `file`, too")
+	if err = flags.Parse(args); err != nil {
+		return o, err
+	}
+	for _, kind := range strings.Split(*deploy, ",") {
+		if !slices.Contains(proof.Deployments, kind) {
+			return o, fmt.Errorf("-deploy %q is none of %s", kind, strings.Join(proof.Deployments, ", "))
+		}
+		o.deploy = append(o.deploy, kind)
+	}
+	at := slices.IndexFunc(libraries, func(l proof.Library) bool { return l.Name == *contender })
+	if at < 0 {
+		return o, fmt.Errorf("-contender %q is not known", *contender)
+	}
+	if c.Library = libraries[at]; c.Library.Name == rueidislock.Name && !slices.Equal(o.deploy, []string{proof.Single}) {
+		return o, errors.New("-contender rueidislock goes with -deploy single")
+	}
+	return o, nil
+}
+
+func run(args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	say := func(format string, args ...any) {
+		fmt.Fprintf(stderr, "%7s  %s\n", time.Since(begin).Round(time.Second), fmt.Sprintf(format, args...))
+	}
+	say("seed %d", o.config.Seed)
+	results, err := side(o, say)
+	if err != nil {
+		return err
+	}
+	report := &report{args: args, options: o, begin: begin, results: results}
+	text := report.markdown()
+	if _, err := io.WriteString(stdout, text); err != nil {
+		return err
+	}
+	if o.md != "" {
+		if err := os.WriteFile(o.md, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return report.verdict()
+}
+
+// outcome is what came of one deployment.
+type outcome struct {
+	kind string
+	*proof.Result
+	*linearity
+}
+
+// side runs the deployments of one server, one after the other, and beside them those of
+// several, which mostly wait for a failover.
+func side(o options, say func(string, ...any)) ([]outcome, error) {
+	var lanes [2][]int
+	for i, kind := range o.deploy {
+		lane := 0
+		if kind == proof.Sentinel || kind == proof.Cluster {
+			lane = 1
+		}
+		lanes[lane] = append(lanes[lane], i)
+	}
+	results, errs := make([]outcome, len(o.deploy)), make([]error, len(o.deploy))
+	var running sync.WaitGroup
+	for _, lane := range lanes {
+		running.Go(func() {
+			for _, i := range lane {
+				results[i], errs[i] = one(o, o.deploy[i], o.config.For/time.Duration(len(lane)), say)
+			}
+		})
+	}
+	running.Wait()
+	return results, errors.Join(errs...)
+}
+
+func one(o options, kind string, d time.Duration, say func(string, ...any)) (outcome, error) {
+	c := o.config
+	c.Deployment, c.Say, c.For = kind, say, d
+	l := &linearity{name: kind, out: o.out, say: say}
+	c.Round = l.check
+	result, err := under(func(t *tb) *proof.Result { return proof.Run(t, c) })
+	if err != nil {
+		return outcome{}, fmt.Errorf("%s: %w", kind, err)
+	}
+	return outcome{kind, result, l}, nil
+}

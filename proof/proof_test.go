@@ -1,0 +1,72 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-go/holdfast/internal/proof"
+	"github.com/redis/go-redis/v9"
+)
+
+func TestMain(m *testing.M) {
+	proof.ChildMain(libraries...)
+	redis.SetLogger(quiet{})
+	goleak.VerifyTestMain(m)
+}
+
+// TestCommand: a short run of the command reports what it did and finds nothing.
+func TestCommand(t *testing.T) {
+	var out, said bytes.Buffer
+	file := t.TempDir() + "/proof.md"
+	err := run([]string{"-deploy", "single", "-for", "1s", "-strikes", "5s", "-workers", "3", "-clients", "5", "-locks", "6",
+		"-out", t.TempDir(), "-md", file}, &out, &said)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said.String())
+	}
+	written, err := os.ReadFile(file)
+	if err != nil || string(written) != out.String() {
+		t.Errorf("the file does not hold what was printed: %v", err)
+	}
+	for _, want := range []string{"| **overlap** | 0 | 0 |", "| **not linearizable** | 0 | 0 |", "-seed "} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestSeesAnOverlap: the checker, and porcupine, find the two owners that rueidislock has when
+// a holder is cut off, and write down their history.
+func TestSeesAnOverlap(t *testing.T) {
+	var out, said bytes.Buffer
+	dir := t.TempDir()
+	err := run([]string{"-contender", "rueidislock", "-deploy", "single", "-for", "20s", "-strikes", "8s", "-workers", "3",
+		"-clients", "5", "-locks", "6", "-faults", "black-holed", "-out", dir}, &out, &said)
+	if err == nil {
+		t.Fatalf("nothing found:\n%s", out.String())
+	}
+	if strings.Contains(out.String(), "| **overlap** | 0 |") {
+		t.Errorf("no overlap:\n%s", out.String())
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, drawn := false, false
+	for _, f := range files {
+		text, err := os.ReadFile(dir + "/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown = shown || strings.HasSuffix(f.Name(), ".txt") && strings.HasPrefix(string(text), "overlap of") && strings.Contains(string(text), "fault begins: ")
+		drawn = drawn || strings.HasSuffix(f.Name(), ".html")
+	}
+	if !shown || !drawn {
+		t.Errorf("%d files, an overlap to read: %v, a picture: %v\n%s", len(files), shown, drawn, said.String())
+	}
+}
