@@ -63,15 +63,16 @@ func (r *report) counts(b *strings.Builder) {
 		fmt.Fprintf(b, " %s |", o.kind)
 	}
 	b.WriteString(" all |\n|---|" + strings.Repeat("--:|", len(r.results)+1) + "\n")
-	row := func(name string, of func(o outcome) int) {
+	fold := func(name string, of func(o outcome) int, with func(a, b int) int) {
 		fmt.Fprintf(b, "| %s |", name)
 		all := 0
 		for _, o := range r.results {
-			all += of(o)
+			all = with(all, of(o))
 			fmt.Fprintf(b, " %s |", commas(of(o)))
 		}
 		fmt.Fprintf(b, " %s |\n", commas(all))
 	}
+	row := func(name string, of func(o outcome) int) { fold(name, of, func(a, b int) int { return a + b }) }
 	row("minutes", func(o outcome) int { return int(o.Took.Round(time.Minute).Minutes()) })
 	row("rounds", func(o outcome) int { return o.Rounds })
 	row("faults", func(o outcome) (n int) {
@@ -96,7 +97,8 @@ func (r *report) counts(b *strings.Builder) {
 	}
 	row("**not linearizable**", func(o outcome) int { return o.illegal })
 	row("overlaps that a fault excuses", func(o outcome) int { return count(o.Excused, "overlap") })
-	row("longest time free and waited for, ms", func(o outcome) int { return int(o.Longest.Milliseconds()) })
+	fold("longest time that a lock was free and waited for, faults at work or not, ms",
+		func(o outcome) int { return int(o.Longest.Milliseconds()) }, func(a, b int) int { return max(a, b) })
 	b.WriteString("\n")
 }
 

@@ -45,8 +45,8 @@ and on rueidislock, whose sessions overlap (proof/proof_test.go).
 
 ## What is not in these counts
 
-Suspended machines, and steps of a client's own clock, are injected on the hooks that the library's own
-tests have: TestSuspended, TestWallClockSteps and their like on fake time, and TestProofSuspended, which
-puts sleeping clients through this checker. Steps of the server's clock are made by a library that is
+A suspended machine, and steps of a client's own wall clock, are injected on hooks that only the
+library's own tests have: TestProofInjected in the root package puts clients through this checker, more
+than 20 times each, and fails if it finds anything. The server's clock is stepped by a library that is
 preloaded into it.
 `

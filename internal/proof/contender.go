@@ -26,6 +26,13 @@ type Contender interface {
 	Close()
 }
 
+// Injector is a Contender whose client can be told that the machine has slept, or that its
+// wall clock was stepped.
+type Injector interface {
+	Suspend(d time.Duration)
+	StepWall(d time.Duration)
+}
+
 // Hold is a lock that is held.
 type Hold interface {
 	Context() context.Context // done when the library knows that the lock is no longer held
@@ -37,7 +44,9 @@ type Hold interface {
 type Library struct {
 	Name   string
 	Fences bool // each hold has one, and the order of waiting is promised
-	Open   func(Target) (Contender, error)
+	// Injects: its contenders are Injectors.
+	Injects bool
+	Open      func(Target) (Contender, error)
 }
 
 // Codes of why an acquisition failed or ended.

@@ -161,7 +161,7 @@ func (d *director) deal() {
 	for i, track := range []string{network, "network 2", server, workers_} {
 		k := &deck{r: rand.New(rand.NewPCG(d.Seed, uint64(i)))}
 		for _, f := range allFaults {
-			if strings.HasPrefix(track, f.track) && f.applies(d.Deployment) && d.chosen(f.name) {
+			if strings.HasPrefix(track, f.track) && f.applies(d.Deployment) && (!f.injected || d.Library.Injects) && d.chosen(f.name) {
 				k.cards = append(k.cards, f)
 			}
 		}

@@ -18,7 +18,9 @@ type fault struct {
 	excuses bool
 	// settle is what the deployment takes to recover, beside the TTL.
 	settle time.Duration
-	do     func(s *strike) error
+	// injected: it is for libraries whose clients can be told.
+	injected bool
+	do       func(s *strike) error
 }
 
 // Tracks.
@@ -140,7 +142,20 @@ var workerFaults = []fault{
 	}},
 }
 
+// injectedFaults are what can't be done to a process from outside.
+var injectedFaults = []fault{
+	{name: "machine suspended (injected)", track: workers_, injected: true, do: func(s *strike) error {
+		return s.d.workers[s.slot].send(order{Do: "suspend", For: s.between(0.1, 3)})
+	}},
+	{name: "client's clock ahead (injected)", track: workers_, injected: true, do: func(s *strike) error {
+		return s.d.workers[s.slot].send(order{Do: "step", For: s.between(0.1, 20)})
+	}},
+	{name: "client's clock back (injected)", track: workers_, injected: true, do: func(s *strike) error {
+		return s.d.workers[s.slot].send(order{Do: "step", For: -s.between(0.1, 20)})
+	}},
+}
+
 func (f *fault) applies(kind string) bool { return f.on == nil || slices.Contains(f.on, kind) }
 
 // allFaults is every fault there is.
-var allFaults = slices.Concat(networkFaults, workerFaults, serverFaults, clockFaults, sentinelFaults, clusterFaults)
+var allFaults = slices.Concat(networkFaults, workerFaults, injectedFaults, serverFaults, clockFaults, sentinelFaults, clusterFaults)

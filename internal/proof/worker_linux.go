@@ -31,7 +31,7 @@ type job struct {
 
 // order is what it is told then.
 type order struct {
-	Do  string // go, drain, hog, exhaust, cancel
+	Do  string // go, drain, cancel, hog, exhaust, suspend, step
 	For time.Duration
 }
 
@@ -121,6 +121,14 @@ func (w *worker) obey(o order) {
 		w.cancel()
 		w.canceled, w.cancel = context.WithCancel(context.Background())
 		w.mu.Unlock()
+	case "suspend", "step":
+		for _, c := range w.clients {
+			if i, ok := c.(Injector); ok && o.Do == "suspend" {
+				i.Suspend(o.For)
+			} else if ok {
+				i.StepWall(o.For)
+			}
+		}
 	case "hog":
 		go hog(o.For)
 	case "exhaust":

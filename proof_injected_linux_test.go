@@ -1,0 +1,81 @@
+package holdfast_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/clock"
+	"github.com/holdfast-go/holdfast/internal/proof"
+)
+
+// injected is Holdfast in clients that can be told that they slept. Every other one has only
+// a wall clock to learn it from.
+var injected = proof.Library{Name: "injected", Fences: true, Injects: true, Open: openInjected}
+
+// init makes this process a worker, if it was started as one.
+func init() { proof.ChildMain(injected) }
+
+type sleeper struct {
+	proof.Contender
+	slept, wall atomic.Int64
+}
+
+var sleepers atomic.Int64
+
+func openInjected(t proof.Target) (proof.Contender, error) {
+	s := &sleeper{}
+	src := clock.Source{Asleep: func(time.Time) time.Duration { return time.Duration(s.slept.Load()) }}
+	if sleepers.Add(1)%2 == 0 {
+		src = clock.Source{Wall: func() time.Time {
+			return time.Now().Round(0).Add(time.Duration(s.wall.Load()))
+		}}
+	}
+	defer holdfast.SetClock(src)()
+	var err error
+	s.Contender, err = proof.Holdfast.Open(t)
+	return s, err
+}
+
+// Suspend is what both clocks show: of a machine that slept, the wall clock has run ahead.
+func (s *sleeper) Suspend(d time.Duration) {
+	s.slept.Add(int64(d))
+	s.wall.Add(int64(d))
+}
+
+func (s *sleeper) StepWall(d time.Duration) { s.wall.Add(int64(d)) }
+
+// TestProofInjected: clients that sleep, and whose clocks are stepped, have no lock at the
+// same time, with fences in order.
+func TestProofInjected(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	suspended := 0
+	result := proof.Run(t, proof.Config{
+		Seed: seed, Deployment: proof.Single, Library: injected, For: time.Second, Strikes: 20 * time.Second,
+		Workers: 3, Clients: 6, Locks: 10, TTL: time.Second, Think: 50 * time.Millisecond, Only: "(injected)",
+		Say: t.Logf, Round: func(h *proof.History, r *proof.Report) {
+			for _, v := range r.Violations {
+				var text strings.Builder
+				h.Print(&text, v)
+				t.Error(text.String())
+			}
+			for _, s := range h.Sessions {
+				if s.Got != 0 && proof.CodeName(s.Code) == "suspended" {
+					suspended++
+				}
+			}
+		},
+	})
+	if len(result.Faults) != 3 || suspended == 0 {
+		t.Errorf("%d faults, %d sessions ended by sleep", len(result.Faults), suspended)
+	}
+	for name, tally := range result.Faults {
+		if tally.Strikes < 20 {
+			t.Errorf("%s: only %d", name, tally.Strikes)
+		}
+	}
+}
