@@ -3,7 +3,7 @@
 // Command proof puts Holdfast through faults, on the deployments that people run, for as long
 // as wanted, and checks what its clients saw.
 //
-//	go -C proof run . -for 10m                                # every deployment, those of one server beside the others
+//	go -C proof run . -for 10m                                # every deployment, several side by side
 //	go -C proof run . -for 10m -deploy cluster -seed 42       # the faults of that seed, in that order
 //	go -C proof run . -faults 'black-holed,FLUSHALL'          # only some of them
 //	go -C proof run . -contender rueidislock -deploy single   # another library, the same checker
@@ -64,7 +64,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.SetOutput(stderr)
 	c := &o.config
 	flags.Uint64Var(&c.Seed, "seed", uint64(time.Now().UnixNano()), "the `seed` of faults and work; printed")
-	flags.DurationVar(&c.For, "for", 10*time.Minute, "how long, over all deployments")
+	flags.DurationVar(&c.For, "for", 10*time.Minute, "how long; the deployments of one server share it, and run beside the others")
 	deploy := flags.String("deploy", strings.Join(proof.Deployments, ","), "the deployments")
 	flags.StringVar(&c.Only, "faults", "", "only faults whose name has one of these `parts`, separated by commas")
 	contender := flags.String("contender", proof.Holdfast.Name, "the library: holdfast or rueidislock")
@@ -73,7 +73,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.IntVar(&c.Clients, "clients", 36, "clients of each, with two goroutines each")
 	flags.IntVar(&c.Locks, "locks", 60, "locks")
 	flags.DurationVar(&c.TTL, "ttl", time.Second, "the locks' TTL")
-	flags.DurationVar(&c.Think, "think", 100*time.Millisecond, "mean pause between two acquisitions of a goroutine")
+	flags.DurationVar(&c.Think, "think", 250*time.Millisecond, "mean pause between two acquisitions of a goroutine")
 	flags.StringVar(&o.out, "out", os.TempDir(), "`directory` for histories that break the promise")
 	flags.StringVar(&o.md, "md", "", "write the report to this `file`, too")
 	if err = flags.Parse(args); err != nil {
@@ -132,13 +132,13 @@ type outcome struct {
 // side runs the deployments of one server, one after the other, and beside them those of
 // several, which mostly wait for a failover.
 func side(o options, say func(string, ...any)) ([]outcome, error) {
-	var lanes [2][]int
+	lanes := make([][]int, 1, 3)
 	for i, kind := range o.deploy {
-		lane := 0
 		if kind == proof.Sentinel || kind == proof.Cluster {
-			lane = 1
+			lanes = append(lanes, []int{i})
+		} else {
+			lanes[0] = append(lanes[0], i)
 		}
-		lanes[lane] = append(lanes[lane], i)
 	}
 	results, errs := make([]outcome, len(o.deploy)), make([]error, len(o.deploy))
 	var running sync.WaitGroup

@@ -38,7 +38,8 @@ most; a store that refuses a smaller fence than it has seen stays right.
   longer than two TTLs and 4 s.
 - **Linearizable.** Porcupine finds, for each lock of each round, one order of all acquisitions, updates
   and ends in which nobody acquires what is held, and each update reads what the one before it wrote;
-  in rounds with a fault that excuses overlaps, the updates alone.
+  in rounds with a fault that excuses overlaps, the updates alone. Such faults have rounds of their
+  own, so in all other rounds nothing is excused.
 
 The checker itself is tested with hand-made histories that break each rule (internal/proof/check_test.go),
 and on rueidislock, whose sessions overlap (proof/proof_test.go).

@@ -46,7 +46,7 @@ type Library struct {
 	Fences bool // each hold has one, and the order of waiting is promised
 	// Injects: its contenders are Injectors.
 	Injects bool
-	Open      func(Target) (Contender, error)
+	Open    func(Target) (Contender, error)
 }
 
 // Codes of why an acquisition failed or ended.

@@ -156,12 +156,15 @@ func (d *deck) next() *fault {
 	return &d.cards[(d.at-1)%len(d.cards)]
 }
 
-// deal makes a deck for each track, two for the network.
+// deal makes a deck for each track: two for the network, and one of the server's faults that
+// excuse an overlap, which strike in rounds of their own. So in the other rounds nothing
+// excuses anything.
 func (d *director) deal() {
-	for i, track := range []string{network, "network 2", server, workers_} {
+	for i, track := range []string{network, "network 2", server, excusing, workers_} {
 		k := &deck{r: rand.New(rand.NewPCG(d.Seed, uint64(i)))}
 		for _, f := range allFaults {
-			if strings.HasPrefix(track, f.track) && f.applies(d.Deployment) && (!f.injected || d.Library.Injects) && d.chosen(f.name) {
+			if strings.HasPrefix(track, f.track) && f.excuses == (track == excusing) &&
+				f.applies(d.Deployment) && (!f.injected || d.Library.Injects) && d.chosen(f.name) {
 				k.cards = append(k.cards, f)
 			}
 		}
@@ -169,6 +172,26 @@ func (d *director) deal() {
 			d.decks[track] = k
 		}
 	}
+}
+
+// excusing is the track of the server's faults that excuse an overlap.
+const excusing = server + ", excusing"
+
+// tracks returns those of the next round: of the server's two, the one that is behind.
+func (d *director) tracks() []string {
+	skip := ""
+	if s, e := d.decks[server], d.decks[excusing]; s != nil && e != nil {
+		if skip = excusing; s.at*len(e.cards) > e.at*len(s.cards) {
+			skip = server
+		}
+	}
+	var list []string
+	for track := range d.decks {
+		if track != skip {
+			list = append(list, track)
+		}
+	}
+	return list
 }
 
 func (d *director) chosen(name string) bool {
@@ -190,7 +213,7 @@ func (d *director) strikeFor(track string, end time.Time) {
 		err := f.do(s)
 		d.shut(at, func(w *Window) {
 			w.Note, w.Err = s.note, err
-			w.Excused = now() + int64(d.TTL) + int64(short)
+			w.Excused = now() + int64(d.TTL) // what was trusted before it ended is over by then
 			w.To = now() + int64(d.TTL) + int64(f.settle)
 		})
 		time.Sleep(time.Duration(k.r.Int64N(int64(d.TTL / 2))))

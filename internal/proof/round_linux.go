@@ -25,7 +25,7 @@ func (d *director) round() {
 	time.Sleep(d.TTL / 2)
 	var striking sync.WaitGroup
 	end := time.Now().Add(d.Strikes)
-	for track := range d.decks {
+	for _, track := range d.tracks() {
 		striking.Go(func() { d.strikeFor(track, end) })
 	}
 	striking.Wait()
