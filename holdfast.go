@@ -88,6 +88,12 @@ func (l *Locker) Close() error {
 	return nil
 }
 
+// String is there because fmt would otherwise show a token that the options give.
+func (l *Locker) String() string { return "holdfast locker" }
+
+// GoString is String, for the same reason.
+func (l *Locker) GoString() string { return l.String() }
+
 // spawn runs f in a goroutine that Close waits for.
 func (l *Locker) spawn(f func()) {
 	l.enter()

@@ -56,6 +56,12 @@ func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
 // Name returns the lock's name.
 func (m *Mutex) Name() string { return m.name }
 
+// String names the lock. Without it, fmt would show a token that the options give.
+func (m *Mutex) String() string { return "holdfast lock " + quote(m.name) }
+
+// GoString is String, for the same reason.
+func (m *Mutex) GoString() string { return m.String() }
+
 // Err returns what is wrong with the lock's name or options, as an ErrInvalid, or nil.
 func (m *Mutex) Err() error { return wrap("lock", m.name, m.err) }
 

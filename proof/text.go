@@ -31,7 +31,8 @@ most; a store that refuses a smaller fence than it has seen stays right.
   shared memory that checks fences, outside of Redis. No two updates may have read the same, whatever
   has happened to Redis. The store never refuses a session that is alive after it, either.
 - **Overtaken.** On half of the locks, where no client waits twice at a time, nobody who asked more
-  than 500 ms later is served first. On the others nobody of the same client is, and of other clients
+  than 1 s later is served first (a request has to arrive; on a busy machine, more than three times what
+  the slowest round trip of that process took at the time). On the others nobody of the same client is, and of other clients
   no more than the passes that doc.go allows. Waits that a fault has touched don't count.
 - **Stuck.** After each round's faults everybody stops asking; whoever has asked must get the lock, and
   in the end no key of a lock may be left. While no fault is at work, no lock is free and waited for

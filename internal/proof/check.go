@@ -38,7 +38,7 @@ type Bounds struct {
 type Report struct {
 	Counts     Counts
 	Violations []Violation
-	Ordered    int           // pairs of waiters whose order was checked
+	Ordered    int           // pairs of waiters, one long enough before the other, that were served in order
 	Longest    time.Duration // the longest time that a lock was free while somebody waited, faults or not
 }
 

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // overtaken finds waiters that were served later than others who had come after them, and
-// returns how many pairs it compared. Only those count whose whole wait no fault disturbed.
+// returns how many pairs of waiters stood the test. Only those count whose whole wait no fault
+// disturbed.
 func (h *History) overtaken(lock uint16, list []*Session, b Bounds) (found []Violation, pairs int) {
 	var calm []*Session
 	for _, s := range list {
@@ -25,8 +27,10 @@ func (h *History) overtaken(lock uint16, list []*Session, b Bounds) (found []Vio
 		passed := 0
 		for j := i - 1; j >= 0 && calm[j].Got > late.Asked; j-- {
 			early := calm[j]
-			pairs++
-			if early.Asked <= late.Asked+int64(b.Order) {
+			if late.Asked > early.Asked+int64(b.Order) {
+				pairs++
+			}
+			if early.Asked <= late.Asked+int64(b.Order) || early.Asked <= late.Asked+int64(h.slowness(late, early)) {
 				continue
 			}
 			// early asked after late and was served before it.
@@ -43,6 +47,20 @@ func (h *History) overtaken(lock uint16, list []*Session, b Bounds) (found []Vio
 		}
 	}
 	return found, pairs
+}
+
+// slowness is how long a request of the late one may have taken to arrive, on a machine that
+// is busy: thrice what the slowest release of its process took while it waited, or in the
+// second before. A release is a round trip.
+func (h *History) slowness(late, early *Session) time.Duration {
+	slowest := int64(0)
+	for _, s := range h.Sessions {
+		if s.Client>>clientBits == late.Client>>clientBits && s.Released != 0 &&
+			s.Released >= late.Asked-int64(time.Second) && s.Ended <= early.Got {
+			slowest = max(slowest, s.Released-s.Ended)
+		}
+	}
+	return time.Duration(3 * slowest)
 }
 
 func (h *History) order(lock uint16, late, early *Session, why string) Violation {

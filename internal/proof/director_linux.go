@@ -79,7 +79,6 @@ func Run(t testing.TB, c Config) *Result {
 	t.Helper()
 	d := &director{Config: c, t: t, floor: make(map[uint16]int64), decks: make(map[string]*deck)}
 	d.result.Faults = make(map[string]*Tally)
-	begin := time.Now()
 	d.rig = newRig(t, c.Deployment, c.Workers, c.TTL)
 	for i := range c.Locks {
 		d.locks = append(d.locks, fmt.Sprintf("proof:%d", i))
@@ -98,6 +97,7 @@ func Run(t testing.TB, c Config) *Result {
 		}
 	}
 	d.deal()
+	begin := time.Now()
 	for time.Since(begin) < c.For && !t.Failed() {
 		d.round()
 	}

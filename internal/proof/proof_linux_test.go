@@ -15,27 +15,35 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// TestShortRound puts each kind of single server through a round of faults.
+// TestShortRound puts each deployment through a round of the faults that excuse nothing, and
+// one of them through those that excuse an overlap, too.
 func TestShortRound(t *testing.T) {
-	for _, kind := range []string{Single, AOF, Clock} {
+	for _, kind := range Deployments {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d", seed)
+			rounds, long := 1, time.Second
+			if kind == Single {
+				rounds, long = 2, 6*time.Second
+			}
 			result := Run(t, Config{
-				Seed: seed, Deployment: kind, Library: Holdfast, For: time.Second, Strikes: 8 * time.Second,
-				Workers: 4, Clients: 6, Locks: 10, TTL: time.Second, Think: 10 * time.Millisecond,
-				Say: t.Logf, Round: func(h *History, r *Report) {
-					for _, v := range r.Broken() {
-						var text strings.Builder
-						h.Print(&text, v)
-						t.Error(text.String())
-					}
-				},
+				Seed: seed, Deployment: kind, Library: Holdfast, For: long, Strikes: 5 * time.Second,
+				Workers: 4, Clients: 6, Locks: 10, TTL: time.Second, Think: 30 * time.Millisecond,
+				Say: t.Logf, Round: func(h *History, r *Report) { failOn(t, h, r) },
 			})
-			if c := result.Counts; c.Got < 1000 || c.Uses < 1000 {
-				t.Errorf("only %d acquisitions and %d uses: that shows nothing", c.Got, c.Uses)
+			if c := result.Counts; result.Rounds < rounds || c.Got < 200 || c.Uses < 500 || len(result.Faults) < 8 {
+				t.Errorf("%d rounds of %d faults, %d acquisitions and %d uses: that shows little", result.Rounds, len(result.Faults), c.Got, c.Uses)
 			}
 		})
+	}
+}
+
+// failOn reports what breaks the promise.
+func failOn(t *testing.T, h *History, r *Report) {
+	for _, v := range r.Broken() {
+		var text strings.Builder
+		h.Print(&text, v)
+		t.Error(text.String())
 	}
 }

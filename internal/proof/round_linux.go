@@ -82,7 +82,7 @@ func (d *director) orphans(h *History) (found []Violation) {
 func (d *director) bounds() Bounds {
 	return Bounds{
 		Stuck: 2*d.TTL + 4*time.Second, // TTL and claim, which is no longer, and 2 s; and 2 s for the machine
-		Order: 500 * time.Millisecond,
+		Order: time.Second,
 		// Before its own turn comes, each other client has one, of 8 passes or twice its
 		// goroutines, and so often as goroutines of its own client are before it.
 		Passes: func(clients, goroutines int) int { return clients * (max(8, 2*goroutines) + 1) * goroutines },
