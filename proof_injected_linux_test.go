@@ -55,7 +55,7 @@ func TestProofInjected(t *testing.T) {
 	t.Logf("seed %d", seed)
 	suspended := 0
 	result := proof.Run(t, proof.Config{
-		Seed: seed, Deployment: proof.Single, Library: injected, For: time.Second, Strikes: 20 * time.Second,
+		Seed: seed, Deployment: proof.Single, Library: injected, Rounds: 1, Strikes: 20 * time.Second,
 		Workers: 3, Clients: 6, Locks: 10, TTL: time.Second, Think: 50 * time.Millisecond, Only: "(injected)",
 		Say: t.Logf, Round: func(h *proof.History, r *proof.Report) {
 			for _, v := range r.Violations {

@@ -88,7 +88,7 @@ func (r *report) counts(b *strings.Builder) {
 	row("… released", func(o outcome) int { return o.Counts.Released })
 	row("sessions lost, and told so", func(o outcome) int { return o.Counts.Lost })
 	row("uses that the store refused", func(o outcome) int { return o.Counts.Refused })
-	row("pairs of waiters served in the order they came, more than 1 s apart", func(o outcome) int { return o.Ordered })
+	row("pairs of waiters served in the order they came, more than 0.5 s apart", func(o outcome) int { return o.Ordered })
 	row("histories found linearizable", func(o outcome) int { return o.histories })
 	row("… of operations", func(o outcome) int { return o.ops })
 	row("… not decided within "+patience.String(), func(o outcome) int { return o.unknown })

@@ -23,7 +23,8 @@ most; a store that refuses a smaller fence than it has seen stays right.
 - **Overlap.** A session was alive from the return of Acquire to the *start* of the last look at
   ` + "`ctx.Err()`" + ` that gave nil. No two such spans of one lock may meet. Times are CLOCK_MONOTONIC, one
   clock for all processes. An overlap is excused only if it began while one of the faults that doc.go
-  names was at work, or within a TTL after.
+  names was at work, or within a TTL after. (On Sentinel and Cluster a busy machine may bring about
+  a failover that nobody asked for: the masters are watched, and it counts as one of those faults.)
 - **Inversion.** A fence is larger than that of every acquisition that had returned before the call
   began; and than that of each session before it, where no overlap is excused. Nothing excuses an
   inversion.
@@ -31,8 +32,8 @@ most; a store that refuses a smaller fence than it has seen stays right.
   shared memory that checks fences, outside of Redis. No two updates may have read the same, whatever
   has happened to Redis. The store never refuses a session that is alive after it, either.
 - **Overtaken.** On half of the locks, where no client waits twice at a time, nobody who asked more
-  than 1 s later is served first (a request has to arrive; on a busy machine, more than three times what
-  the slowest round trip of that process took at the time). On the others nobody of the same client is, and of other clients
+  than 500 ms later is served first (a request has to arrive; on a busy machine, than that and five times
+  what the slowest undisturbed round trip took at the time). On the others nobody of the same client is, and of other clients
   no more than the passes that doc.go allows. Waits that a fault has touched don't count.
 - **Stuck.** After each round's faults everybody stops asking; whoever has asked must get the lock, and
   in the end no key of a lock may be left. While no fault is at work, no lock is free and waited for

@@ -13,7 +13,7 @@ import (
 func (h *History) overtaken(lock uint16, list []*Session, b Bounds) (found []Violation, pairs int) {
 	var calm []*Session
 	for _, s := range list {
-		if h.quiet(s) {
+		if h.quiet(s.Client, s.Asked, s.Got) {
 			calm = append(calm, s)
 		}
 	}
@@ -30,7 +30,7 @@ func (h *History) overtaken(lock uint16, list []*Session, b Bounds) (found []Vio
 			if late.Asked > early.Asked+int64(b.Order) {
 				pairs++
 			}
-			if early.Asked <= late.Asked+int64(b.Order) || early.Asked <= late.Asked+int64(h.slowness(late, early)) {
+			if early.Asked <= late.Asked+int64(b.Order) || early.Asked <= late.Asked+int64(b.Order+h.slowness(late, early)) {
 				continue
 			}
 			// early asked after late and was served before it.
@@ -49,18 +49,18 @@ func (h *History) overtaken(lock uint16, list []*Session, b Bounds) (found []Vio
 	return found, pairs
 }
 
-// slowness is how long a request of the late one may have taken to arrive, on a machine that
-// is busy: thrice what the slowest release of its process took while it waited, or in the
-// second before. A release is a round trip.
+// slowness is how long a request may have taken to arrive, on a machine that is busy: five
+// times what the slowest release took, a round trip, by anybody whom no fault disturbed, while
+// the late one waited or in the second before.
 func (h *History) slowness(late, early *Session) time.Duration {
 	slowest := int64(0)
 	for _, s := range h.Sessions {
-		if s.Client>>clientBits == late.Client>>clientBits && s.Released != 0 &&
-			s.Released >= late.Asked-int64(time.Second) && s.Ended <= early.Got {
-			slowest = max(slowest, s.Released-s.Ended)
+		if s.Released >= late.Asked-int64(time.Second) && s.Ended <= early.Got &&
+			s.Released-s.Ended > slowest && h.quiet(s.Client, s.Ended, s.Released) {
+			slowest = s.Released - s.Ended
 		}
 	}
-	return time.Duration(3 * slowest)
+	return time.Duration(5 * slowest)
 }
 
 func (h *History) order(lock uint16, late, early *Session, why string) Violation {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -17,7 +18,8 @@ type Config struct {
 	Seed       uint64
 	Deployment string
 	Library    Library
-	For        time.Duration // no round begins after it
+	For        time.Duration // no round begins after it,
+	Rounds     int           // except if these are not done yet
 	Strikes    time.Duration // how long faults strike in a round
 	Workers    int           // processes
 	Clients    int           // of each
@@ -66,6 +68,7 @@ type director struct {
 	floor   map[uint16]int64
 	decks   map[string]*deck
 	result  Result
+	moving  atomic.Bool // a fault moves the masters
 
 	mu      sync.Mutex
 	windows []Window
@@ -98,7 +101,7 @@ func Run(t testing.TB, c Config) *Result {
 	}
 	d.deal()
 	begin := time.Now()
-	for time.Since(begin) < c.For && !t.Failed() {
+	for (d.result.Rounds < c.Rounds || time.Since(begin) < c.For) && !t.Failed() {
 		d.round()
 	}
 	d.result.Took = time.Since(begin)
@@ -210,7 +213,13 @@ func (d *director) strikeFor(track string, end time.Time) {
 			s.note = fmt.Sprintf("worker slot %d", s.slot)
 		}
 		at := d.open(w)
+		if f.moves {
+			d.moving.Store(true)
+		}
 		err := f.do(s)
+		if f.moves {
+			d.moving.Store(false)
+		}
 		d.shut(at, func(w *Window) {
 			w.Note, w.Err = s.note, err
 			w.Excused = now() + int64(d.TTL) // what was trusted before it ended is over by then

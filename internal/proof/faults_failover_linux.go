@@ -15,19 +15,19 @@ import (
 const failoverTime = 40 * time.Second
 
 var sentinelFaults = []fault{
-	{name: "Sentinel failover, master killed", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+	{name: "Sentinel failover, master killed", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.sentinel.Master()
 		old.Kill()
 		return errors.Join(s.promoted(old), s.returns(old))
 	}},
-	{name: "Sentinel failover, master frozen, then thawed", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+	{name: "Sentinel failover, master frozen, then thawed", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.sentinel.Master()
 		old.Stop()
 		err := s.promoted(old)
 		old.Cont() // and takes writes for 10 s, until a Sentinel makes it a replica
 		return errors.Join(err, s.replicated())
 	}},
-	{name: "Sentinel failover, unreplicated writes lost", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+	{name: "Sentinel failover, unreplicated writes lost", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.sentinel.Master()
 		for _, replica := range s.servers {
 			if replica != old {
@@ -62,21 +62,21 @@ func (s *strike) returns(old *redistest.Server) error {
 }
 
 var clusterFaults = []fault{
-	{name: "Cluster failover, master killed", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+	{name: "Cluster failover, master killed", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.master(s.r)
 		old.Kill()
 		err := s.taken(old)
 		old.Restart()
 		return errors.Join(err, s.sure(old), s.replicated())
 	}},
-	{name: "Cluster failover, master frozen, then thawed", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+	{name: "Cluster failover, master frozen, then thawed", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.master(s.r)
 		old.Stop()
 		err := s.taken(old)
 		old.Cont()
 		return errors.Join(err, s.replicated())
 	}},
-	{name: "Cluster failover, unreplicated writes lost", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, do: func(s *strike) error {
+	{name: "Cluster failover, unreplicated writes lost", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.master(s.r)
 		replica := s.replicaOf(old)
 		if replica == nil {
@@ -90,7 +90,7 @@ var clusterFaults = []fault{
 		old.Restart()
 		return errors.Join(err, s.sure(old), s.replicated())
 	}},
-	{name: "Cluster failover on demand", track: server, on: []string{Cluster}, settle: 5 * time.Second, do: func(s *strike) error {
+	{name: "Cluster failover on demand", track: server, on: []string{Cluster}, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.master(s.r)
 		replica := s.replicaOf(old)
 		if replica == nil {

@@ -20,6 +20,7 @@ type fault struct {
 	settle time.Duration
 	// injected: it is for libraries whose clients can be told.
 	injected bool
+	moves    bool // it makes other servers masters
 	do       func(s *strike) error
 }
 

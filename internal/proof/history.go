@@ -124,10 +124,10 @@ func (w *Window) hits(client uint32) bool {
 // clientBits is how much of a client's number is its number within its worker.
 const clientBits = 12
 
-// quiet reports whether no fault was at work on the session's client while it waited.
-func (h *History) quiet(s *Session) bool {
+// quiet reports whether no fault was at work on a client between the two times.
+func (h *History) quiet(client uint32, from, to int64) bool {
 	for i := range h.Windows {
-		if w := &h.Windows[i]; w.From <= s.Got && s.Asked <= w.To && w.hits(s.Client) {
+		if w := &h.Windows[i]; w.From <= to && from <= w.To && w.hits(client) {
 			return false
 		}
 	}

@@ -20,9 +20,9 @@ func (h *History) Print(out io.Writer, v Violation) {
 		excuse = " (excused by " + v.Excuse + ")"
 	}
 	fmt.Fprintf(out, "%s of %s at %v%s: %s\n", v.What, h.Locks[v.Lock], ms(v.From-h.From), excuse, v.Detail)
-	about := make(map[int64]bool)
+	about, callers := make(map[int64]bool), make(map[uint32]bool)
 	for _, s := range v.Sessions {
-		about[s.ID] = true
+		about[s.ID], callers[s.Caller] = true, true
 	}
 	from, to := v.From-int64(around), v.From+int64(v.For)+int64(around)
 	type line struct {
@@ -38,7 +38,7 @@ func (h *History) Print(out io.Writer, v Violation) {
 	for i := range h.Windows {
 		w := &h.Windows[i]
 		say(w.From, "-- fault begins: %s %s", w.Name, w.Note)
-		say(w.To, "-- fault and recovery end: %s", w.Name)
+		say(w.To, "-- fault and recovery end: %s %s", w.Name, w.Note)
 	}
 	for _, s := range h.Sessions {
 		if s.Lock != v.Lock {
@@ -49,8 +49,13 @@ func (h *History) Print(out io.Writer, v Violation) {
 			mark = "*"
 		}
 		who := fmt.Sprintf("%s worker %d client %d caller %d", mark, s.Client>>clientBits, s.Client&(1<<clientBits-1), s.Caller)
-		if about[s.ID] {
+		if callers[s.Caller] {
 			say(s.Asked, "%s asks", who)
+			if s.Failed != 0 {
+				say(s.Failed, "%s gives up: %s", who, CodeName(s.Code))
+			}
+		}
+		if about[s.ID] {
 			for _, u := range s.Uses {
 				say(u.From, "%s uses it with fence %d: read %d, taken: %v, until %v", who, u.Fence, u.Value, u.OK, ms(u.To-h.From))
 			}

@@ -54,6 +54,9 @@ func newRig(t testing.TB, kind string, workers int, ttl time.Duration) *rig {
 	case Sentinel:
 		g.sentinel = redistest.StartSentinel(t)
 		g.servers, behind = g.sentinel.Servers, g.sentinel.Sentinels
+		for _, s := range behind { // on a busy machine a second is soon over
+			g.patient(s)
+		}
 	case Cluster:
 		g.servers = redistest.StartReplicatedCluster(t).Nodes
 	default:
@@ -76,6 +79,14 @@ func newRig(t testing.TB, kind string, workers int, ttl time.Duration) *rig {
 	}
 	g.behind = append(behind, g.servers...)
 	return g
+}
+
+// patient has a Sentinel wait for longer before it takes a master for dead.
+func (g *rig) patient(sentinel *redistest.Server) {
+	c := sentinel.Client()
+	if err := c.Do(context.Background(), "sentinel", "set", redistest.MasterName, "down-after-milliseconds", "2500").Err(); err != nil {
+		g.t.Fatalf("proof: %v", err)
+	}
 }
 
 // target is where the worker of a slot finds the deployment.

@@ -23,6 +23,7 @@ func (d *director) round() {
 		}
 	}
 	time.Sleep(d.TTL / 2)
+	unwatch := d.watch()
 	var striking sync.WaitGroup
 	end := time.Now().Add(d.Strikes)
 	for _, track := range d.tracks() {
@@ -31,6 +32,7 @@ func (d *director) round() {
 	striking.Wait()
 	time.Sleep(d.TTL + calm)
 	d.rest(h)
+	unwatch()
 	for _, p := range d.workers {
 		if err := p.died(); err != nil {
 			d.t.Fatal(err)
@@ -82,7 +84,7 @@ func (d *director) orphans(h *History) (found []Violation) {
 func (d *director) bounds() Bounds {
 	return Bounds{
 		Stuck: 2*d.TTL + 4*time.Second, // TTL and claim, which is no longer, and 2 s; and 2 s for the machine
-		Order: time.Second,
+		Order: 500 * time.Millisecond,
 		// Before its own turn comes, each other client has one, of 8 passes or twice its
 		// goroutines, and so often as goroutines of its own client are before it.
 		Passes: func(clients, goroutines int) int { return clients * (max(8, 2*goroutines) + 1) * goroutines },
