@@ -1,7 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test race check fuzz mutants ci
+.PHONY: help demo test race check fuzz mutants proof ci
 
 FUZZTIME ?= 10s
+PROOFTIME ?= 10m
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,5 +30,8 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 mutants: ## break one safety rule at a time: the tests must notice each
 	go run ./internal/mutants
 
-ci: ## what CI runs; installs redis-server and python3-redis by apt-get
+proof: ## faults on every deployment for PROOFTIME (10m), checked
+	go -C proof run . -for $(PROOFTIME)
+
+ci: ## what CI runs; installs redis-server, python3-redis and gcc by apt-get
 	bash .ci/run

@@ -39,6 +39,9 @@
 //   - the process runs. Code that has looked at its context may be stopped before it acts.
 //     A virtual machine that is paused from outside may show that in none of its clocks.
 //
+// The fence grows over lost data as the server's clock does: it may not, if that has stepped
+// back, or a node is promoted whose clock is behind by more than the failover took.
+//
 // Where one of these fails, the session ends at its next renewal at the latest, and until
 // then there can be two owners. The fence is for that: a lock without a store that checks
 // fences makes overlap rare, not impossible (Kleppmann, "How to do distributed locking",
@@ -119,6 +122,18 @@
 //	SCRIPT FLUSH                nothing                         nothing
 //	failover, slot migration    nothing, if it takes less than  goes on waiting
 //	                            the lease has left
+//
+// What that comes to, deployment by deployment; docs/proof.md counts it:
+//
+//	deployment               one live session at a time       until the earlier one's next
+//	                                                          renewal, the fence alone
+//	----------               --------------------------       ----------------------------
+//	one server that writes   through crash and restart        after FLUSHALL, eviction, a leap
+//	all to disk at once                                       of the server's clock
+//	(appendfsync always)
+//	one server, otherwise    while it does not crash          and after a crash
+//	Sentinel, Cluster        through pauses, failovers on     and after a master has died,
+//	                         demand, the migration of slots   frozen, or been cut off
 //
 // # Waiting
 //
