@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 func TestCommand(t *testing.T) {
 	var out, said bytes.Buffer
 	file := t.TempDir() + "/proof.md"
-	err := run([]string{"-deploy", "single", "-for", "1s", "-strikes", "5s", "-workers", "3", "-clients", "5", "-locks", "6",
+	err := run([]string{"-deploy", "single", "-for", "1s", "-strikes", "5s", "-workers", "3", "-clients", "5", "-locks", "10",
 		"-out", t.TempDir(), "-md", file}, &out, &said)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said.String())
@@ -46,7 +46,7 @@ func TestSeesAnOverlap(t *testing.T) {
 	var out, said bytes.Buffer
 	dir := t.TempDir()
 	err := run([]string{"-contender", "rueidislock", "-deploy", "single", "-for", "20s", "-strikes", "8s", "-workers", "3",
-		"-clients", "5", "-locks", "6", "-faults", "black-holed", "-out", dir}, &out, &said)
+		"-clients", "5", "-locks", "10", "-faults", "black-holed", "-out", dir}, &out, &said)
 	if err == nil {
 		t.Fatalf("nothing found:\n%s", out.String())
 	}

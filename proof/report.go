@@ -135,8 +135,8 @@ func (r *report) faults(b *strings.Builder) {
 // excused writes how often the faults that may lead to an overlap did.
 func (r *report) excused(b *strings.Builder) {
 	b.WriteString("## How often the fence was needed\n\n" +
-		"After these faults two sessions can be alive until the first one's next renewal, as doc.go says. How often they were, with\n" +
-		"holds of which nine in ten are shorter than 2 ms (the longer the holds, the more of them overlap):\n\n" +
+		"After these faults two sessions can be alive until the first one's next renewal, as doc.go says. How often they were,\n" +
+		"where on a fifth of the locks holds last up to 3 TTLs, and on the others mostly up to 2 ms:\n\n" +
 		"| deployment | fault | strikes | followed by an overlap | overlaps | the longest |\n|---|---|--:|--:|--:|--:|\n")
 	for _, o := range r.results {
 		for _, name := range slices.Sorted(maps.Keys(o.Faults)) {

@@ -31,14 +31,22 @@ func (c *caller) pause(d time.Duration) {
 	}
 }
 
-// lock chooses one: those of a small number are asked for more often.
+// patient reports whether a lock is one of those that are held for long: a fault should find
+// somebody who has a lock and goes on using it, and others who wait.
+func patient(lock int) bool { return lock%5 == 4 }
+
+// lock chooses one: those of a small number are asked for more often. One client in three asks
+// for those that are held for long, and for no others.
 func (c *caller) lock() uint16 {
 	n := len(c.w.Locks)
-	i := int(float64(n) * c.r.Float64() * c.r.Float64())
-	if c.second {
-		i |= 1
+	long := c.client%3 == 0
+	for range 1000 {
+		i := int(float64(n) * c.r.Float64() * c.r.Float64())
+		if patient(i) == long && (i%2 == 1 || !c.second) {
+			return uint16(i)
+		}
 	}
-	return uint16(min(i, n-1))
+	panic("proof: too few locks to choose from")
 }
 
 // patience is how long it waits: as long as it takes, or, for one in five, not long enough.
@@ -52,16 +60,16 @@ func (c *caller) patience() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(parent, time.Duration(c.r.Int64N(int64(300*time.Millisecond))))
 }
 
-// hold is for how long it holds a lock: mostly not long, now and then longer than the TTL.
-func (c *caller) hold() time.Duration {
-	switch p := c.r.IntN(1000); {
-	case p < 900:
-		return time.Duration(c.r.Int64N(int64(2 * time.Millisecond)))
-	case p < 993:
-		return time.Duration(c.r.Int64N(int64(50 * time.Millisecond)))
-	default:
-		return time.Duration(c.r.Int64N(int64(2 * c.w.Target.TTL)))
+// hold is for how long it holds a lock.
+func (c *caller) hold(lock uint16) time.Duration {
+	longest := 2 * time.Millisecond
+	switch {
+	case patient(int(lock)):
+		longest = 3 * c.w.Target.TTL
+	case c.r.IntN(10) == 0:
+		longest = 50 * time.Millisecond
 	}
+	return time.Duration(c.r.Int64N(int64(longest)))
 }
 
 func (c *caller) once() {
@@ -98,13 +106,13 @@ func (c *caller) once() {
 // use uses the store until the hold is over, and returns when the last look that found the
 // context alive began, when the end was known, and whether that was the context's.
 func (c *caller) use(h Hold, r Record) (alive, over int64, ended bool) {
-	end := now() + int64(c.hold())
+	end := now() + int64(c.hold(r.Lock))
 	for ctx := h.Context(); ; {
 		at := now()
 		if ctx.Err() != nil {
 			return alive, now(), true
 		}
-		if alive = at; at > end {
+		if alive = at; at > end || c.w.going.Err() != nil {
 			return alive, now(), false
 		}
 		r.Kind = Used

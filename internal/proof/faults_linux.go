@@ -68,7 +68,7 @@ func (s *strike) eachLink(f func(*redistest.Proxy)) func(func(*redistest.Proxy))
 func held(hold func(*redistest.Proxy)) func(s *strike) error {
 	return func(s *strike) error {
 		then := s.eachLink(hold)
-		time.Sleep(s.between(0.2, 2.5))
+		time.Sleep(s.between(0.3, 3))
 		then((*redistest.Proxy).Heal)
 		return nil
 	}
