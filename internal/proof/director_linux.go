@@ -163,7 +163,7 @@ func (d *deck) next() *fault {
 // excuse an overlap, which strike in rounds of their own. So in the other rounds nothing
 // excuses anything.
 func (d *director) deal() {
-	for i, track := range []string{network, "network 2", server, excusing, workers_} {
+	for i, track := range []string{network, "network 2", server, excusing, workers} {
 		k := &deck{r: rand.New(rand.NewPCG(d.Seed, uint64(i)))}
 		for _, f := range allFaults {
 			if strings.HasPrefix(track, f.track) && f.excuses == (track == excusing) &&

@@ -56,9 +56,9 @@ func (s *strike) promoted(old *redistest.Server) error {
 // returns starts a master that was killed again, as the replica of its successor.
 func (s *strike) returns(old *redistest.Server) error {
 	old.Restart()
+	err := s.sure(old)
 	host, port := hostPort(s.sentinel.Master())
-	err := s.nodes[old].SlaveOf(context.Background(), host, port).Err()
-	return errors.Join(err, s.nodes[old].ConfigSet(context.Background(), "lua-time-limit", "100").Err(), s.replicated())
+	return errors.Join(err, s.nodes[old].ReplicaOf(context.Background(), host, port).Err(), s.nodes[old].ConfigSet(context.Background(), "lua-time-limit", "100").Err(), s.replicated())
 }
 
 var clusterFaults = []fault{

@@ -28,17 +28,16 @@ type fault struct {
 const (
 	network  = "network"
 	server   = "server"
-	workers_ = "workers"
+	workers = "workers"
 )
 
 // strike is one fault at work.
 type strike struct {
 	*rig
-	d      *director
-	r      *rand.Rand
-	slot   int // the worker it hits, if it hits one
-	note   string
-	allHit bool // it hits more than that worker
+	d    *director
+	r    *rand.Rand
+	slot int // the worker it hits, if it hits one
+	note string
 }
 
 // between returns a time of a to b TTLs.
@@ -47,21 +46,20 @@ func (s *strike) between(a, b float64) time.Duration {
 }
 
 // eachLink does something to the worker's connections: to all servers, or now and then to
-// one of them.
-func (s *strike) eachLink(f func(*redistest.Proxy)) func(func(*redistest.Proxy)) {
+// one of them. What it returns does something else to the same.
+func (s *strike) eachLink(f func(*redistest.Proxy)) (then func(func(*redistest.Proxy))) {
 	links := s.links[s.slot]
 	if len(links) > 1 && s.r.IntN(3) == 0 {
 		i := s.r.IntN(len(links))
 		links = links[i : i+1]
 	}
-	for _, l := range links {
-		f(l)
-	}
-	return func(then func(*redistest.Proxy)) {
+	then = func(f func(*redistest.Proxy)) {
 		for _, l := range links {
-			then(l)
+			f(l)
 		}
 	}
+	then(f)
+	return then
 }
 
 // held has a hold last for a while.
@@ -116,42 +114,42 @@ var networkFaults = []fault{
 }
 
 var workerFaults = []fault{
-	{name: "worker stopped (SIGSTOP)", track: workers_, do: func(s *strike) error {
+	{name: "worker stopped (SIGSTOP)", track: workers, do: func(s *strike) error {
 		p := s.d.workers[s.slot]
 		p.signal(syscall.SIGSTOP)
 		time.Sleep(s.between(0.3, 3))
 		p.signal(syscall.SIGCONT)
 		return nil
 	}},
-	{name: "worker killed (SIGKILL)", track: workers_, settle: 3 * time.Second, do: func(s *strike) error {
+	{name: "worker killed (SIGKILL)", track: workers, settle: 3 * time.Second, do: func(s *strike) error {
 		return s.d.replace(s.slot)
 	}},
-	{name: "worker starved (GOMAXPROCS=1)", track: workers_, do: func(s *strike) error {
+	{name: "worker starved (GOMAXPROCS=1)", track: workers, do: func(s *strike) error {
 		d := s.between(0.5, 2)
 		err := s.d.workers[s.slot].send(order{Do: "hog", For: d})
 		time.Sleep(d)
 		return err
 	}},
-	{name: "pool exhausted", track: workers_, settle: time.Second, do: func(s *strike) error {
+	{name: "pool exhausted", track: workers, settle: time.Second, do: func(s *strike) error {
 		d := 1 + s.r.IntN(3) // Redis counts the seconds of BLPOP
 		err := s.d.workers[s.slot].send(order{Do: "exhaust", For: time.Duration(d) * time.Second})
 		time.Sleep(time.Duration(d) * time.Second)
 		return err
 	}},
-	{name: "calls cancelled", track: workers_, do: func(s *strike) error {
+	{name: "calls cancelled", track: workers, do: func(s *strike) error {
 		return s.d.workers[s.slot].send(order{Do: "cancel"})
 	}},
 }
 
 // injectedFaults are what can't be done to a process from outside.
 var injectedFaults = []fault{
-	{name: "machine suspended (injected)", track: workers_, injected: true, do: func(s *strike) error {
+	{name: "machine suspended (injected)", track: workers, injected: true, do: func(s *strike) error {
 		return s.d.workers[s.slot].send(order{Do: "suspend", For: s.between(0.1, 3)})
 	}},
-	{name: "client's clock ahead (injected)", track: workers_, injected: true, do: func(s *strike) error {
+	{name: "client's clock ahead (injected)", track: workers, injected: true, do: func(s *strike) error {
 		return s.d.workers[s.slot].send(order{Do: "step", For: s.between(0.1, 20)})
 	}},
-	{name: "client's clock back (injected)", track: workers_, injected: true, do: func(s *strike) error {
+	{name: "client's clock back (injected)", track: workers, injected: true, do: func(s *strike) error {
 		return s.d.workers[s.slot].send(order{Do: "step", For: -s.between(0.1, 20)})
 	}},
 }
