@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -165,7 +164,7 @@ func (l *linearity) write(h *proof.History, v proof.Violation) {
 	f, err := os.Create(path)
 	if err == nil {
 		h.Print(f, v)
-		err = cmp.Or(f.Close(), error(nil))
+		err = f.Close()
 	}
 	if err != nil {
 		l.say("%v", err)
