@@ -23,11 +23,13 @@ func (h *History) lostUpdates(lock uint16, list []*Session) (found []Violation) 
 	}
 	var all []update
 	for _, s := range list {
+		refused := false // once is enough
 		for _, u := range s.Uses {
 			switch {
 			case u.OK:
 				all = append(all, update{s, u})
-			case u.To <= s.LastAlive && h.excuse(u.From) == nil:
+			case !refused && u.To <= s.LastAlive && h.excuse(u.From) == nil:
+				refused = true
 				found = append(found, Violation{
 					What: "inversion", Lock: lock, From: u.From, Sessions: []*Session{s},
 					Detail: fmt.Sprintf("the store refused fence %d, whose context was alive before and after", u.Fence),
