@@ -37,7 +37,8 @@ most; a store that refuses a smaller fence than it has seen stays right.
   no more than the passes that doc.go allows. Waits that a fault has touched don't count.
 - **Stuck.** After each round's faults everybody stops asking; whoever has asked must get the lock, and
   in the end no key of a lock may be left. While no fault is at work, no lock is free and waited for
-  longer than two TTLs and 4 s.
+  longer than two TTLs and 4 s. (The servers are asked ten times a second; one that is slow to answer,
+  for its disk, say, counts as a fault at work, and excuses no overlap.)
 - **Linearizable.** Porcupine finds, for each lock of each round, one order of all acquisitions, updates
   and ends in which nobody acquires what is held, and each update reads what the one before it wrote;
   in rounds with a fault that excuses overlaps, the updates alone. Such faults have rounds of their

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -8,41 +9,75 @@ import (
 	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
-// watch looks who is master until the returned function is called. Where several servers
-// decide that among themselves they may, on a busy machine, take one for dead that is only
-// slow: a failover that is not among the faults, with the same consequences.
+// watch looks at the servers until the returned function is called, for what happens to them
+// that is none of the faults: the machine may be busy.
 func (d *director) watch() (stop func()) {
-	if d.Deployment != Sentinel && d.Deployment != Cluster {
-		return func() {}
-	}
 	quit := make(chan struct{})
 	var watching sync.WaitGroup
-	watching.Go(func() {
-		before, last := d.rig.roles(nil), now() // last: when they were seen to be as before
-		for {
-			select {
-			case <-quit:
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-			at, moving := now(), d.moving.Load()
-			roles := d.rig.roles(before)
-			if moving || d.moving.Load() || slices.Equal(roles, before) {
-				before, last = roles, at
-				continue
-			}
-			window := d.open(Window{Name: "failover that nobody asked for", From: last, Excuses: true})
-			err := d.rig.replicated()
-			before, last = d.rig.roles(nil), now()
-			d.shut(window, func(w *Window) {
-				w.Err = err
-				w.Excused, w.To = last+int64(d.TTL), last+int64(d.TTL)+int64(5*time.Second)
-			})
-		}
-	})
+	for _, s := range d.rig.servers {
+		watching.Go(func() { d.watchAnswers(s, quit) })
+	}
+	if d.Deployment == Sentinel || d.Deployment == Cluster {
+		watching.Go(func() { d.watchMasters(quit) })
+	}
 	return func() {
 		close(quit)
 		watching.Wait()
+	}
+}
+
+// every waits for the next look; false ends it.
+func every(pause time.Duration, quit <-chan struct{}) bool {
+	select {
+	case <-quit:
+		return false
+	case <-time.After(pause):
+		return true
+	}
+}
+
+// slow is an answer that takes too long for what is said about waiting to be expected.
+const slow = 300 * time.Millisecond
+
+// watchAnswers marks the times in which a server did not answer, because of its disk, say. It
+// excuses no overlap.
+func (d *director) watchAnswers(s *redistest.Server, quit <-chan struct{}) {
+	for every(slow/3, quit) {
+		from := now()
+		_ = d.rig.nodes[s].Ping(context.Background()).Err()
+		if to := now(); to-from > int64(slow) && !d.struck(from, to) {
+			at := d.open(Window{Name: "server slow, and no fault the reason", From: from})
+			d.shut(at, func(w *Window) { w.To, w.Excused = to+int64(d.TTL), to })
+		}
+	}
+}
+
+// struck reports whether a fault was at work on the servers then.
+func (d *director) struck(from, to int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.windows, func(w Window) bool { return w.Groups == 0 && w.From <= from && w.To >= to })
+}
+
+// watchMasters looks who is master. Where several servers decide that among themselves they
+// may, on a busy machine, take one for dead that is only slow: a failover that is not among the
+// faults, with the same consequences.
+func (d *director) watchMasters(quit <-chan struct{}) {
+	before, last := d.rig.roles(nil), now() // last: when they were seen to be as before
+	for every(100*time.Millisecond, quit) {
+		at, moving := now(), d.moving.Load()
+		roles := d.rig.roles(before)
+		if moving || d.moving.Load() || slices.Equal(roles, before) {
+			before, last = roles, at
+			continue
+		}
+		window := d.open(Window{Name: "failover that nobody asked for", From: last, Excuses: true})
+		err := d.rig.replicated()
+		before, last = d.rig.roles(nil), now()
+		d.shut(window, func(w *Window) {
+			w.Err = err
+			w.Excused, w.To = last+int64(d.TTL), last+int64(d.TTL)+int64(5*time.Second)
+		})
 	}
 }
 
