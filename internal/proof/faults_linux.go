@@ -26,8 +26,8 @@ type fault struct {
 
 // Tracks.
 const (
-	network  = "network"
-	server   = "server"
+	network = "network"
+	server  = "server"
 	workers = "workers"
 )
 
