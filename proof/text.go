@@ -30,7 +30,8 @@ most; a store that refuses a smaller fence than it has seen stays right.
   inversion.
 - **Lost update.** Each use reads a counter, may pause, and writes it back plus one, to a store in
   shared memory that checks fences, outside of Redis. No two updates may have read the same, whatever
-  has happened to Redis. The store never refuses a session that is alive after it, either.
+  has happened to Redis. Nor does the store refuse a session that is alive after it,
+  where no overlap is excused.
 - **Overtaken.** On half of the locks, where no client waits twice at a time, nobody who asked more
   than 500 ms later is served first (a request has to arrive; on a busy machine, than that and five times
   what the slowest undisturbed round trip took at the time). On the others nobody of the same client is, and of other clients
