@@ -16,7 +16,7 @@ const foot = `## What is promised where
 | Sentinel, Cluster | one owner at a time, through a failover on demand, a slot's migration, a pause | a master that dies or freezes takes with it what it has acknowledged and not replicated, and one that thaws may go on acknowledging: the fence only |
 
 "The fence only": two sessions can be alive until the earlier one's next renewal, TTL at
-most; a store that refuses a smaller fence than it has seen stays right.
+most (longer if an old master that has thawed still confirms renewals); a store that refuses a smaller fence than it has seen stays right.
 
 ## What is checked, and how
 
@@ -27,7 +27,7 @@ most; a store that refuses a smaller fence than it has seen stays right.
   a failover that nobody asked for: the masters are watched, and it counts as one of those faults.)
 - **Inversion.** A fence is larger than that of every acquisition that had returned before the call
   began; and than that of each session before it, where no overlap is excused. Nothing excuses an
-  inversion.
+  inversion but this: a lease whose key was lost is passed on within a process before it is told.
 - **Lost update.** Each use reads a counter, may pause, and writes it back plus one, to a store in
   shared memory that checks fences, outside of Redis. No two updates may have read the same, whatever
   has happened to Redis. Nor does the store refuse a session that is alive after it,

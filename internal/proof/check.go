@@ -99,7 +99,7 @@ func (h *History) overlaps(lock uint16, list []*Session) (found []Violation) {
 }
 
 // inversions finds fences that are not larger than that of an acquisition that was over
-// before the call began. Nothing excuses these. Where the sessions themselves came one after
+// before the call began. Only a lease that was lost and is passed on excuses these. Where the sessions themselves came one after
 // the other their fences must do so as well, unless an excused overlap is possible: the one
 // that was asked for earlier may have been granted earlier.
 func (h *History) inversions(lock uint16, list []*Session) (found []Violation) {
@@ -110,6 +110,9 @@ func (h *History) inversions(lock uint16, list []*Session) (found []Violation) {
 		}
 		if earlier != nil {
 			v.Sessions = []*Session{earlier, s}
+		}
+		if w := h.excuse(s.Got); w != nil && passed(list, s) {
+			v.Excuse = w.Name
 		}
 		found = append(found, v)
 	}
@@ -131,6 +134,19 @@ func (h *History) inversions(lock uint16, list []*Session) (found []Violation) {
 		}
 	}
 	return found
+}
+
+// passed reports whether a session may have been passed on by another goroutine of its client,
+// without Redis: the fence next below its own is that client's. If the key was lost before
+// that, its fence is below those that were given out since, as that of the lease is.
+func passed(list []*Session, s *Session) bool {
+	var below *Session
+	for _, o := range list {
+		if o.Fence < s.Fence && (below == nil || o.Fence > below.Fence) {
+			below = o
+		}
+	}
+	return below != nil && below.Client == s.Client && below.Got <= s.Got
 }
 
 // top answers who has the largest fence among those acquired before a time.

@@ -65,6 +65,10 @@ func TestCheck(t *testing.T) {
 		"fence smaller, after a fault that excuses overlaps": {
 			sessions: []*Session{heldFrom(1, 1, 10, 0, 1, 2), heldFrom(2, 2, 9, 2.5, 3, 4)}, windows: []Window{long}, want: []string{"inversion"},
 		},
+		"a lost lease is passed on": {
+			sessions: []*Session{heldFrom(1, 1, 10, 0, 1.5, 2.5), heldFrom(2, 2, 20, 0, 1.6, 1.7), heldFrom(3, 1, 11, 2, 2.6, 3)},
+			windows:  []Window{long}, want: []string{"overlap excused", "inversion excused"},
+		},
 		"fence of an earlier round": {sessions: []*Session{heldFrom(1, 1, 5, 0, 1, 2)}, want: []string{"inversion"}},
 		"refused though alive": {sessions: func() []*Session {
 			s := heldFrom(1, 1, 10, 0, 1, 2)
