@@ -198,6 +198,7 @@
 // An ACL user needs ~NAME and ~holdfast:1:* for its names, &holdfast:1:w:* for the channels
 // (and &__keyspace@*__:* for notifications), and +evalsha +eval +get +mget +set +del +pttl
 // +pexpire +persist +hget +hset +hmget +hdel +time +publish +pubsub +subscribe +unsubscribe +ping.
-// Without the channels or the last five, waiters poll. [WithReplicas] needs +wait. Set maxmemory-policy to noeviction, or to one that
+// Without the channels or the last five, waiters poll. [WithReplicas] needs +wait, too, and
+// [Locker.List] +scan. Set maxmemory-policy to noeviction, or to one that
 // spares keys in use: an evicted lock is a lost lock.
 package holdfast

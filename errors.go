@@ -20,6 +20,9 @@ var (
 	// ErrReplicas: fewer replicas than [WithReplicas] asks for have the acquisition; it was
 	// undone.
 	ErrReplicas = errors.New("too few replicas have the lock")
+	// ErrOtherFence: the holder that ForceReleaseFence was to take the lock from does not
+	// have it any more; another does.
+	ErrOtherFence = errors.New("held under another fence")
 	// ErrNoExpiry: the lock has no expiry that could be extended.
 	ErrNoExpiry = errors.New("the lock has no expiry")
 )

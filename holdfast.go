@@ -123,6 +123,11 @@ func (l *Locker) leave() {
 // if that comes first.
 func (l *Locker) ask(ctx context.Context, call *store.Call) (store.Reply, error) {
 	r, answered := l.send(ctx, call)
+	return l.await(ctx, r, answered)
+}
+
+// await is the second half of ask: it returns what came of a request that send started.
+func (l *Locker) await(ctx context.Context, r *request, answered <-chan *request) (store.Reply, error) {
 	select {
 	case <-answered:
 		return r.call.Reply, causeOf(ctx, r.call.Err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/holdfast-go/holdfast/internal/store"
 )
@@ -153,44 +152,6 @@ func (m *Mutex) Resume(ctx context.Context, token string, opts ...Option) (*Sess
 func (m *Mutex) Locked(ctx context.Context) (bool, error) {
 	r, err := m.ask(ctx, m.l.store.Inspect)
 	return err == nil && r.Status != store.Gone, wrap("look at", m.name, err)
-}
-
-// Info is what Inspect finds.
-type Info struct {
-	Held     bool
-	Stranger bool          // held, but not through Holdfast: by redis-py, say
-	Label    string        // the holder's; empty if free or a stranger's
-	Fence    int64         // the holder's; 0 if free or a stranger's
-	TTL      time.Duration // what is left; 0 without expiry
-	NoExpiry bool          // held without expiry
-	Waiters  int           // how many processes wait, as far as Redis knows
-}
-
-// Inspect looks who holds the lock.
-func (m *Mutex) Inspect(ctx context.Context) (Info, error) {
-	r, err := m.ask(ctx, m.l.store.Inspect)
-	if err != nil || r.Status == store.Gone {
-		return Info{Waiters: int(r.Place)}, wrap("inspect", m.name, err)
-	}
-	return Info{
-		Held:     true,
-		Stranger: r.Status == store.Stranger,
-		Waiters:  int(r.Place),
-		Label:    r.Label,
-		Fence:    r.Fence,
-		TTL:      max(r.TTL, 0),
-		NoExpiry: r.TTL < 0,
-	}, nil
-}
-
-// ForceRelease takes the lock from whoever holds it, for operators, and gives it to the
-// longest waiter. The holder is told; its work goes on until its session finds out, at its
-// next renewal at the latest, and ends with ErrForceReleased. A lock that is free is left as
-// it is. After an error it is not known whether the lock was released; look before trying
-// again, for the next holder is not spared.
-func (m *Mutex) ForceRelease(ctx context.Context) error {
-	_, err := m.ask(ctx, m.l.store.Force)
-	return wrap("force the release of", m.name, err)
 }
 
 // ask sends a request about the lock that is nobody's in particular.

@@ -1,16 +1,38 @@
--- inspect: who holds NAME? Reads only, and never replies with a token.
+-- inspect: who holds NAME, and who waits? Reads only, and never replies with a token, nor
+-- with an attempt, which may be one.
 --
 -- KEYS: see own.lua
+-- ARGV[3]  'w' to be told of each waiter, too; else empty
 --
--- Replies {status, ms left (-1: no expiry), fence, number of waiters, label}
+-- Replies {status, ms left (-1: no expiry), fence, number of waiters, label[, waiters]}
 --  -1  free     1  held through Holdfast     -7  held by a stranger (redis-py, say)
-local held = redis.call('GET', KEYS[1])
-local waiters = #(redis.call('HGET', KEYS[3], 'q') or '') / 36
-if not held then return {GONE, 0, 0, waiters, ''} end
-local left = redis.call('PTTL', KEYS[1])
-local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'i')
-if ours(held, aux[2]) then
-  local _, label = info(aux[3])
-  return {OK, left, tonumber(aux[1]) or 0, waiters, label or ''}
+-- waiters are, in the order of the queue: for how long, ms (15 digits), each counts as
+-- alive yet, the length of its label (3), and the label.
+local function waiting(order)
+  local seconds, micros = clock()
+  local now, list = seconds * 1000 + math.floor(micros / 1000), {}
+  for at = 1, #order, 36 do
+    local data = redis.call('HGET', KEYS[3], string.sub(order, at, at + 35))
+    if data then
+      local alive, channel = tonumber(string.sub(data, 1, 15)), tonumber(string.sub(data, 31, 33))
+      local size = string.sub(data, 34, 36)
+      list[#list + 1] = string.format('%015.0f%s', math.max(alive - now, 0), size)
+        .. string.sub(data, 37 + channel, 36 + channel + tonumber(size))
+    end
+  end
+  return table.concat(list)
 end
-return {-7, left, 0, waiters, ''}
+
+local held = redis.call('GET', KEYS[1])
+local order = redis.call('HGET', KEYS[3], 'q') or ''
+local reply = {GONE, 0, 0, #order / 36, ''}
+if held then
+  local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'i')
+  reply[1], reply[2] = -7, redis.call('PTTL', KEYS[1])
+  if ours(held, aux[2]) then
+    local _, label = info(aux[3])
+    reply[1], reply[3], reply[5] = OK, tonumber(aux[1]) or 0, label or ''
+  end
+end
+if ARGV[3] == 'w' then reply[6] = waiting(order) end
+return reply

@@ -114,4 +114,6 @@ var mutants = []mutant{
 		"(held-held/50).Microseconds()", "held.Microseconds()", "TestWaitingSlowServer"},
 	{"an heir without expiry gets one", "line.go",
 		"if c.conf.noExpiry {\n\t\treturn nil", "if false {\n\t\treturn nil", "TestWaitingWithoutExpiry"},
+	{"a forced release does not look at the fence", "scripts/force.lua",
+		"if aux[4] ~= ARGV[4] then", "if false then", "TestForceReleaseFence/fake"},
 }

@@ -53,6 +53,23 @@ func keyOf(name, withTag, without string) string {
 	return prefix + version + without + name + "}"
 }
 
+// nameOf returns the name that an aux key belongs to.
+func nameOf(aux string) (name string, ok bool) {
+	name, tagged := strings.CutPrefix(aux, prefix+version+":t:")
+	if !tagged {
+		name = strings.TrimSuffix(strings.TrimPrefix(aux, prefix+version+":n:{"), "}")
+	}
+	return name, name != "" && auxOf(name) == aux
+}
+
+// auxPatterns returns what SCAN matches aux keys by whose names match a pattern.
+func auxPatterns(pattern string) []string {
+	if pattern == "*" {
+		return []string{prefix + version + ":[nt]:*"}
+	}
+	return []string{prefix + version + ":t:" + pattern, prefix + version + ":n:{" + pattern + "}"}
+}
+
 // tagged reports whether Redis Cluster sees a hash tag in the name.
 func tagged(name string) bool {
 	_, rest, ok := strings.Cut(name, "{")

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -32,16 +33,23 @@ type Reply struct {
 	Fence  int64
 	Place  int64 // in the queue, 1 for the first, 0 for none; of Inspect, how many wait
 	Label  string
+	Queue  []Waiter // of InspectQueue
 	// Of a lease:
 	Others bool // others wait for it
 	Ahead  bool // its fence ran ahead of the server's clock
 }
 
-// decode reads {status, ms left, fence, n[, label]} and refuses everything else: what a
+// Waiter is one who stands in the queue.
+type Waiter struct {
+	Label string
+	Alive time.Duration // for how long it counts as alive yet
+}
+
+// decode reads {status, ms left, fence, n[, label[, queue]]} and refuses everything else: what a
 // proxy, a module or a future version might say must not pass for a lease.
 func decode(v any) (Reply, error) {
 	fields, ok := v.([]any)
-	if !ok || len(fields) < 4 || len(fields) > 5 {
+	if !ok || len(fields) < 4 || len(fields) > 6 {
 		return Reply{}, malformed(v)
 	}
 	var n [4]int64
@@ -62,12 +70,37 @@ func decode(v any) (Reply, error) {
 	if n[1] < -1 || n[1] > most || n[2] < 0 || n[3] < 0 {
 		return Reply{}, malformed(v)
 	}
-	if len(fields) == 5 {
+	if len(fields) > 4 {
 		if r.Label, ok = fields[4].(string); !ok {
 			return Reply{}, malformed(v)
 		}
 	}
+	if len(fields) > 5 {
+		list, _ := fields[5].(string)
+		if r.Queue, ok = waiters(list); !ok {
+			return Reply{}, malformed(v)
+		}
+	}
 	return r, nil
+}
+
+// waiters reads the list of waiters that inspect.lua makes.
+func waiters(list string) (queue []Waiter, ok bool) {
+	const digits, head = 15, 18
+	queue = []Waiter{}
+	for list != "" {
+		if len(list) < head {
+			return nil, false
+		}
+		alive, errAlive := strconv.ParseUint(list[:digits], 10, 64)
+		size, errSize := strconv.ParseUint(list[digits:head], 10, 16)
+		if list = list[head:]; errAlive != nil || errSize != nil || int64(alive) > most || int(size) > len(list) {
+			return nil, false
+		}
+		queue = append(queue, Waiter{list[:size], time.Duration(alive) * time.Millisecond})
+		list = list[size:]
+	}
+	return queue, true
 }
 
 // failure reads {-8, 0, 0, 0, text}, which a script replies for one lock of several.

@@ -211,11 +211,20 @@ func (s *Store) Withdraw(id ID, tombstone time.Duration) *Call {
 func (s *Store) Check(id ID) *Call { return own(scripts.Check, id, nil) }
 
 // Inspect asks who holds NAME: Held by one of ours, Stranger, Gone if free.
-func (s *Store) Inspect(name string) *Call { return &Call{script: scripts.Inspect, Name: name} }
+func (s *Store) Inspect(name string) *Call {
+	return &Call{script: scripts.Inspect, Name: name, args: []any{""}}
+}
 
-// Force takes NAME from whoever holds it: Held if somebody did, else Gone.
-func (s *Store) Force(name string) *Call {
-	return &Call{script: scripts.Force, Name: name, args: []any{s.flags}}
+// InspectQueue is Inspect that is told of each waiter, too.
+func (s *Store) InspectQueue(name string) *Call {
+	return &Call{script: scripts.Inspect, Name: name, args: []any{"w"}}
+}
+
+// Force takes NAME from whoever holds it: Held if somebody did, else Gone. With a fence
+// other than 0 it does so only if the holder has that one: else Taken, with the fence
+// that it has, or Stranger.
+func (s *Store) Force(name string, fence int64) *Call {
+	return &Call{script: scripts.Force, Name: name, args: []any{s.flags, used(fence)}}
 }
 
 func own(script *scripts.Script, id ID, args []any) *Call {

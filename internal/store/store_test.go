@@ -127,8 +127,16 @@ func TestScriptsAnswerInForm(t *testing.T) {
 			}
 			want("check, displaced", Taken, 0)(do(s, s.Check(id)))
 			want("release, displaced", Taken, 0)(do(s, s.Release(id, 0, 0, nil)))
-			want("force", Held, 0)(do(s, s.Force(name)))
-			want("force, free", Gone, 0)(do(s, s.Force(name)))
+			if r := want("force, another fence", Taken, 0)(do(s, s.Force(name, first.Fence))); r.Fence <= first.Fence {
+				t.Errorf("the fence is said to be %d", r.Fence)
+			}
+			want("stand in the queue", Busy, time.Minute)(do(s, s.Acquire(Attempt{ID: other, TTL: time.Minute, Label: "n", Channel: "c"}, true)))
+			if r := want("inspect", Held, time.Minute)(do(s, s.InspectQueue(name))); len(r.Queue) != 1 || r.Queue[0].Label != "n" || r.Queue[0].Alive < 5*time.Second {
+				t.Errorf("waiters: %+v", r.Queue)
+			}
+			want("leave the queue", Taken, 0)(do(s, s.Release(other, 0, 0, nil)))
+			want("force", Held, 0)(do(s, s.Force(name, 0)))
+			want("force, free", Gone, 0)(do(s, s.Force(name, 0)))
 			want("check, forced", Forced, 0)(do(s, s.Check(next)))
 			want("withdraw", Gone, 0)(do(s, s.Withdraw(id, time.Minute)))
 			want("acquire, withdrawn", Withdrawn, 0)(do(s, s.Acquire(Attempt{ID: id, TTL: time.Minute, Label: ""}, false)))
@@ -253,7 +261,7 @@ func FuzzDecode(f *testing.F) {
 			v = append(v, x)
 		}
 		r, err := decode(v)
-		good := (n == 4 || n == 5) && kinds&15 == 0 && status >= -7 && status <= 2 && ttl >= -1 && ttl <= (1<<63-1)/1_000_000 && fence >= 0
+		good := (n == 4 || n == 5 || n == 6 && label == "") && kinds&15 == 0 && status >= -7 && status <= 2 && ttl >= -1 && ttl <= (1<<63-1)/1_000_000 && fence >= 0
 		if (err == nil) != good {
 			t.Fatalf("decode(%v) = %+v, %v", v, r, err)
 		}
@@ -261,6 +269,11 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("decode(%v) = %+v", v, r)
 		}
 	})
+	for _, list := range []string{"0", "00000000000000x000", "000000000000000001", "-00000000000001000", "000000000000000-01", "999999999999999000"} {
+		if queue, ok := waiters(list); ok {
+			f.Errorf("waiters(%q) = %v", list, queue)
+		}
+	}
 	for _, v := range []any{nil, "OK", int64(1), []any{}, map[any]any{}, errors.New("x")} {
 		if _, err := decode(v); err == nil {
 			f.Errorf("decode(%v) succeeds", v)

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// scanCount is how many keys a server looks at for one page: what takes it well under a
+// millisecond.
+const scanCount = 512
+
+// EndOfScan is no failure. It is not io.EOF, which a connection may end with.
+var EndOfScan = errors.New("end of scan")
+
+// Scan walks through the names of locks that a deployment knows more of than the key. It is
+// for one goroutine at a time.
+type Scan struct {
+	store   *Store
+	pattern string
+	steps   []step // what is left; nil before the first page
+	cursor  uint64
+	seen    map[string]bool // SCAN may return a key twice
+}
+
+// step is one walk through one server's keys.
+type step struct {
+	server redis.Cmdable
+	match  string
+}
+
+// Scan looks for names that match a pattern of Redis's KEYS.
+func (s *Store) Scan(pattern string) *Scan {
+	return &Scan{store: s, pattern: pattern, seen: make(map[string]bool)}
+}
+
+// Next returns the next page of names, which may be empty, and EndOfScan after the last.
+func (c *Scan) Next(ctx context.Context) (names []string, err error) {
+	if c.steps == nil {
+		if err := c.plan(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.steps) == 0 {
+		return nil, EndOfScan
+	}
+	at := c.steps[0]
+	keys, cursor, err := at.server.Scan(ctx, c.cursor, at.match, scanCount).Result()
+	if err != nil {
+		return nil, err
+	}
+	if c.cursor = cursor; cursor == 0 {
+		c.steps = c.steps[1:]
+	}
+	for _, key := range keys {
+		if name, ok := nameOf(key); ok && !c.seen[name] {
+			c.seen[name] = true
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// plan finds out which servers have keys.
+func (c *Scan) plan(ctx context.Context) error {
+	servers := []redis.Cmdable{c.store.client}
+	if cluster, ok := c.store.client.(*redis.ClusterClient); ok {
+		servers = nil
+		var mu sync.Mutex
+		err := cluster.ForEachMaster(ctx, func(_ context.Context, master *redis.Client) error {
+			mu.Lock()
+			defer mu.Unlock()
+			servers = append(servers, master)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	c.steps = []step{}
+	for _, server := range servers {
+		for _, match := range auxPatterns(c.pattern) {
+			c.steps = append(c.steps, step{server, match})
+		}
+	}
+	return nil
+}
