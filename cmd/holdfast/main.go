@@ -1,8 +1,8 @@
-// Command holdfast shows and operates locks of the holdfast library.
+// Command holdfast runs programs under locks of the holdfast library, shows locks and
+// mends them.
 //
-// Run "holdfast --help" for its subcommands. Its exit status is 0 when all
-// went well, 1 when something failed, 2 when it was called wrongly and 130
-// when it was interrupted.
+// Run "holdfast --help" for its subcommands, and "holdfast help exit-status" for what it
+// exits with.
 package main
 
 import (
@@ -12,17 +12,45 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/spf13/cobra"
 )
 
+// The exit statuses, apart from those of a program that was run. They are those of
+// sysexits.h, timeout(1) and the shell, so that a program's own hardly ever look the same.
 const (
 	statusFailed      = 1
-	statusUsage       = 2
+	statusUsage       = 64
+	statusUnavailable = 69
+	statusConflict    = 75
+	statusLost        = 76
+	statusMaxHold     = 124
+	statusCannotRun   = 126
+	statusNotFound    = 127
+	statusSignal      = 128 // and the signal's number
 	statusInterrupted = 130
 )
+
+const exitStatusHelp = `Exit status:
+
+  0      all went well
+  1      something else failed
+  64     called wrongly
+  69     Redis can't be reached, or refuses what is needed
+  75     another holds the lock (run: with --no-wait or --wait; --conflict-exit-code
+         sets another); release: the fence is another's by now
+  76     the lock was lost, or about to be: the program was stopped, or may have
+         overlapped with the next holder's
+  124    the program was stopped at --max-hold
+  126    the program can't be started
+  127    the program was not found
+  128+n  ended by signal n, or the program was
+
+run and lead exit with the status of the program if it ended by itself.`
 
 // statusError is an error that decides the exit status of the command.
 type statusError struct {
@@ -32,6 +60,23 @@ type statusError struct {
 
 func (e *statusError) Error() string { return e.err.Error() }
 func (e *statusError) Unwrap() error { return e.err }
+
+// exitStatus ends the command with a status and no message: that of a program it ran.
+type exitStatus struct{ statusError }
+
+func exit(status int) error {
+	if status == 0 {
+		return nil
+	}
+	return &exitStatus{statusError{status: status, err: fmt.Errorf("exit status %d", status)}}
+}
+
+func (e *exitStatus) Unwrap() error { return &e.statusError }
+
+// message is what the command says of an error, in one line, and not that it is its own.
+func message(err error) string {
+	return strings.TrimPrefix(strings.Join(strings.Split(err.Error(), "\n"), "; "), "holdfast: ")
+}
 
 // usageError marks an error of whoever typed the command.
 func usageError(err error) error {
@@ -64,7 +109,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if e, ok := errors.AsType[*statusError](err); ok {
 		status = e.status
 	}
-	fmt.Fprintf(stderr, "holdfast: %v\n", err)
+	if _, silent := errors.AsType[*exitStatus](err); silent {
+		return status
+	}
+	fmt.Fprintf(stderr, "holdfast: %s\n", message(err))
 	if status == statusUsage {
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
 	}
@@ -77,15 +125,49 @@ func newRootCommand() *cobra.Command {
 		Short: "Distributed locks and leader election on Redis",
 		Long: "Holdfast is a distributed lock on Redis: one owner at a time, a context that is\n" +
 			"done before the lock can pass to another, and a fence for every write.",
-		Args: unknownSubcommand,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version: version(),
+		Args:    unknownSubcommand,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// run prints errors, in one line and without the whole usage below it.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(newDemoCommand(), newDemoWorkerCommand())
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run programs under a lock:"},
+		&cobra.Group{ID: groupLook, Title: "See and mend locks:"})
+	for _, cmd := range []*cobra.Command{newRunCommand(), newLeadCommand()} {
+		cmd.GroupID = groupRun
+		root.AddCommand(cmd)
+	}
+	for _, cmd := range []*cobra.Command{
+		newLsCommand(), newInspectCommand(), newWatchCommand(), newTopCommand(), newReleaseCommand(), newCheckCommand(),
+	} {
+		cmd.GroupID = groupLook
+		root.AddCommand(cmd)
+	}
+	root.AddCommand(newDemoCommand(), newDemoWorkerCommand(), newManCommand(), newConnectionTopic(), newExitStatusTopic())
 	return root
+}
+
+const groupRun, groupLook = "run", "look"
+
+// newExitStatusTopic is for "holdfast help exit-status".
+func newExitStatusTopic() *cobra.Command {
+	return &cobra.Command{Use: "exit-status", Short: "What the command exits with", Long: exitStatusHelp}
+}
+
+// released is set by the linker where the build has no version of the module to tell.
+var released string
+
+// version is that of the module, as go install knows it.
+func version() string {
+	if released != "" {
+		return released
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }
 
 // unknownSubcommand refuses arguments of the root command: the first would have
@@ -99,6 +181,16 @@ func unknownSubcommand(cmd *cobra.Command, args []string) error {
 		err = fmt.Errorf("%w; did you mean %q?", err, near[0])
 	}
 	return usageError(err)
+}
+
+// exactly is cobra.ExactArgs as a usage error that names what is wanted.
+func exactly(what ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(what) {
+			return nil
+		}
+		return usageError(fmt.Errorf("%s takes %s, got %q", cmd.CommandPath(), strings.Join(what, " and "), args))
+	}
 }
 
 // noArguments is cobra.NoArgs as a usage error.

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func TestWrongUseIsStatusTwo(t *testing.T) {
+func TestWrongUse(t *testing.T) {
 	for _, tc := range []struct {
 		args []string
 		want string

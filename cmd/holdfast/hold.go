@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// holdFlags are how run and lead hold a lock.
+type holdFlags struct {
+	ttl, grace, maxHold time.Duration
+	label               string
+}
+
+const (
+	defaultTTL   = 15 * time.Second
+	defaultGrace = 5 * time.Second
+	// killMargin is how long before the lease can end the program is killed: what is left
+	// for the signal, and for a machine that is busy.
+	killMargin = 100 * time.Millisecond
+)
+
+func (f *holdFlags) addFlags(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.ttl, "ttl", defaultTTL,
+		"how long the lock outlives this process's last sign\nof life; it is renewed well before that")
+	cmd.Flags().DurationVar(&f.grace, "grace", defaultGrace,
+		"time from SIGTERM to SIGKILL for a program that has\nto end, both before the lease can")
+	cmd.Flags().DurationVar(&f.maxHold, "max-hold", 0,
+		"stop the program after so long (default: never)")
+	cmd.Flags().StringVar(&f.label, "label", "",
+		"`TEXT` that ls and inspect show of the holder (default\nhost:pid)")
+}
+
+// window is how long a lease of this TTL is trusted: see "Time" in the library's manual.
+func window(ttl time.Duration) time.Duration { return ttl - ttl/50 - 20*time.Millisecond }
+
+// spare is how long renewals may fail before the program has to be told to end.
+func (f *holdFlags) spare() time.Duration { return window(f.ttl) - f.grace - killMargin }
+
+// options validates the flags and returns what they mean for the lock.
+func (f *holdFlags) options(cmd *cobra.Command) ([]holdfast.Option, error) {
+	if f.ttl < time.Second {
+		return nil, usageError(fmt.Errorf("--ttl %v is less than %v", f.ttl, time.Second))
+	}
+	most := (window(f.ttl) - f.ttl/4 - killMargin).Truncate(time.Millisecond)
+	if f.grace < 0 || f.grace > most {
+		return nil, usageError(fmt.Errorf("--grace %v does not fit into --ttl %v: 0s to %v, so that renewals have a quarter of the TTL "+
+			"and the program is dead before the lease can end", f.grace, f.ttl, most))
+	}
+	opts := []holdfast.Option{
+		holdfast.WithTTL(f.ttl),
+		// Twice before the program would have to be told, but not more often than usual.
+		holdfast.WithRenewInterval(min(f.ttl/2, f.spare()/2)),
+	}
+	if cmd.Flags().Changed("max-hold") {
+		opts = append(opts, holdfast.WithMaxHold(f.maxHold))
+	}
+	if cmd.Flags().Changed("label") {
+		opts = append(opts, holdfast.WithLabel(f.label))
+	}
+	return opts, nil
+}
+
+// settle sees to it that a session that has just begun has enough of its lease left to
+// start a program under: one that was handed over begins with a short one.
+func (f *holdFlags) settle(ctx context.Context, s *holdfast.Session) error {
+	if time.Until(s.ValidUntil()) > f.grace+killMargin+f.spare()/2 {
+		return s.Err()
+	}
+	return s.Reacquire(ctx)
+}
+
+// environment is the child's: ours and then what tells of the lock.
+func environment(name string, s *holdfast.Session) []string {
+	return append(os.Environ(),
+		"HOLDFAST_NAME="+name,
+		fmt.Sprintf("HOLDFAST_FENCE=%d", s.Fence()),
+		"HOLDFAST_VALID_UNTIL="+s.ValidUntil().UTC().Format("2006-01-02T15:04:05.000Z07:00"),
+	)
+}
+
+const environmentHelp = `The program's environment ends with HOLDFAST_NAME, HOLDFAST_FENCE (a number that
+grows with every holder: a store that refuses a smaller one is safe from a holder
+that is late) and HOLDFAST_VALID_UNTIL, up to when the lock was certain when the
+program was started; renewals move that on.`
+
+// lockError is what could not be done about a lock, with the exit status for it.
+func lockError(t *target, err error) error {
+	status := statusUnavailable
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(*signalled)), errors.As(err, new(*statusError)):
+		return err
+	case errors.Is(err, holdfast.ErrInvalid):
+		status = statusUsage
+	case errors.Is(err, holdfast.ErrHeld), errors.Is(err, holdfast.ErrWaitTimeout), errors.Is(err, holdfast.ErrOtherFence):
+		status = statusConflict
+	case errors.Is(err, holdfast.ErrLost):
+		status = statusLost
+	case errors.Is(err, context.Canceled):
+		status = statusInterrupted
+	default:
+		return t.unavailable(err)
+	}
+	return &statusError{status: status, err: err}
+}

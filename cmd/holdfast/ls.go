@@ -1,0 +1,276 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// lookFlags are those of the commands that look at locks.
+type lookFlags struct {
+	connection
+	json bool
+}
+
+func (f *lookFlags) addFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.json, "json", false, "for programs: see below")
+	f.connection.addFlags(cmd)
+}
+
+// with calls f with a Locker on the Redis of the flags.
+func (c *connection) with(ctx context.Context, f func(*target, *holdfast.Locker) error) error {
+	t, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.client.Close()
+	locks := holdfast.New(t.client)
+	defer locks.Close()
+	return f(t, locks)
+}
+
+func newLsCommand() *cobra.Command {
+	var flags lookFlags
+	cmd := &cobra.Command{
+		Use:   "ls [flags] [PATTERN]",
+		Short: "List the locks that are held or waited for",
+		Long: `Ls lists the locks that are held or waited for: holder's label, fence, what is left
+of the TTL, and how many processes wait. PATTERN is one of Redis's KEYS, with *, ? and
+[…]; quote it from the shell.
+
+It uses SCAN, on a Cluster on each master, and goes by what Holdfast keeps beside a
+lock. So it shows a lock of redis-py's or another stranger's only if one of ours has
+used or asked for the same lock within a day; "holdfast inspect" shows any.
+
+` + jsonHelp + "\n\nLs writes one array, sorted by name.",
+		Example: `  holdfast ls
+  holdfast ls 'jobs:*'
+  holdfast ls --json | jq -r '.[] | select(.waiters > 3) | .name'`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError(fmt.Errorf("%s takes one PATTERN, got %q (quote it from the shell)", cmd.CommandPath(), args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pattern := ""
+			if len(args) == 1 {
+				pattern = args[0]
+			}
+			return flags.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
+				return flags.ls(cmd, t, locks, pattern)
+			})
+		},
+	}
+	flags.addFlags(cmd)
+	return cmd
+}
+
+func (f *lookFlags) ls(cmd *cobra.Command, t *target, locks *holdfast.Locker, pattern string) error {
+	entries, failed, err := entriesOf(cmd.Context(), locks, pattern)
+	if err != nil {
+		return lockError(t, err)
+	}
+	if err := f.show(cmd, entries); err != nil {
+		return err
+	}
+	for _, err := range failed {
+		fmt.Fprintln(cmd.ErrOrStderr(), "holdfast: "+message(err))
+	}
+	if len(failed) > 0 {
+		return exit(statusFailed)
+	}
+	return nil
+}
+
+// entriesOf returns what List finds, sorted, and the errors that concern one lock each.
+func entriesOf(ctx context.Context, locks *holdfast.Locker, pattern string) (entries []holdfast.Entry, failed []error, err error) {
+	for entry, err := range locks.List(ctx, pattern) {
+		switch {
+		case err == nil:
+			entries = append(entries, entry)
+		case entry.Name == "":
+			return nil, nil, err
+		default:
+			failed = append(failed, err)
+		}
+	}
+	slices.SortFunc(entries, func(a, b holdfast.Entry) int { return cmp.Compare(a.Name, b.Name) })
+	return entries, failed, nil
+}
+
+func (f *lookFlags) show(cmd *cobra.Command, entries []holdfast.Entry) error {
+	out := cmd.OutOrStdout()
+	if f.json {
+		list := []lockJSON{}
+		for _, e := range entries {
+			list = append(list, newLockJSON(e.Name, e.Info, nil))
+		}
+		return writeJSON(out, list, "  ")
+	}
+	if len(entries) == 0 {
+		fmt.Fprintln(cmd.ErrOrStderr(), "holdfast: no such lock is held or waited for")
+		return nil
+	}
+	rows := [][]string{{"NAME", "HOLDER", "FENCE", "TTL", "WAITERS"}}
+	for _, e := range entries {
+		rows = append(rows, []string{printable(e.Name), holder(e.Info), fenceText(e.Info), ttlText(e.Info), strconv.Itoa(e.Waiters)})
+	}
+	return table(out, "llrrr", rows)
+}
+
+func newInspectCommand() *cobra.Command {
+	var flags lookFlags
+	cmd := &cobra.Command{
+		Use:     "inspect [flags] NAME",
+		Short:   "Show a lock's holder and who waits for it",
+		Long:    "Inspect shows who holds a lock, and who waits for it, the next holder first.\n\n" + jsonHelp,
+		Example: "  holdfast inspect jobs:billing\n  holdfast inspect --json jobs:billing | jq .fence",
+		Args:    exactly("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return flags.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
+				info, queue, err := locks.Mutex(args[0]).InspectQueue(cmd.Context())
+				if err != nil {
+					return lockError(t, err)
+				}
+				if flags.json {
+					return writeJSON(cmd.OutOrStdout(), newLockJSON(args[0], info, queue), "  ")
+				}
+				return describe(cmd.OutOrStdout(), args[0], info, queue)
+			})
+		},
+	}
+	flags.addFlags(cmd)
+	return cmd
+}
+
+// describe shows a lock to people.
+func describe(out io.Writer, name string, info holdfast.Info, queue []holdfast.Waiter) error {
+	rows := [][]string{{"name", printable(name)}, {"state", stateOf(info)}}
+	if info.Held {
+		rows = append(rows, []string{"holder", holder(info)}, []string{"fence", fenceText(info)}, []string{"ttl", ttlText(info)})
+	}
+	if info.Stranger {
+		rows = append(rows, []string{"", "held, but not through Holdfast: by redis-py, say"})
+	}
+	rows = append(rows, []string{"waiters", strconv.Itoa(info.Waiters)})
+	for i, w := range queue {
+		label := printable(w.Label)
+		if w.Alive == 0 {
+			label += "  (not heard of for 10s: will be passed over)"
+		}
+		rows = append(rows, []string{fmt.Sprintf("%6d", i+1), label})
+	}
+	return table(out, "", rows)
+}
+
+type watchFlags struct {
+	lookFlags
+	interval time.Duration
+}
+
+func newWatchCommand() *cobra.Command {
+	var flags watchFlags
+	cmd := &cobra.Command{
+		Use:   "watch [flags] NAME",
+		Short: "Tell of each change of a lock",
+		Long: `Watch looks at a lock every --interval and writes a line when its holder or its queue
+has changed, until it is interrupted. Holds that are shorter than that may go unseen.
+
+` + jsonHelp + "\n\nWatch writes one object a line.",
+		Example: "  holdfast watch jobs:billing\n  holdfast watch --json --interval 100ms jobs:billing",
+		Args:    exactly("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.interval < 10*time.Millisecond {
+				return usageError(fmt.Errorf("--interval %v is less than %v", flags.interval, 10*time.Millisecond))
+			}
+			return flags.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
+				return flags.watch(cmd, t, locks.Mutex(args[0]))
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&flags.interval, "interval", 500*time.Millisecond, "time from one look to the next")
+	flags.lookFlags.addFlags(cmd)
+	return cmd
+}
+
+func (f *watchFlags) watch(cmd *cobra.Command, t *target, mu *holdfast.Mutex) error {
+	last := ""
+	for {
+		info, queue, err := mu.InspectQueue(cmd.Context())
+		switch {
+		case cmd.Context().Err() != nil:
+			return exit(statusInterrupted)
+		case errors.Is(err, holdfast.ErrInvalid):
+			return lockError(t, err)
+		}
+		line, key := watchLine(info, queue), watchKey(info, queue)
+		if err != nil {
+			line = message(t.unavailable(err))
+			key = line
+		}
+		if key != last {
+			last = key
+			if err := f.tell(cmd, mu.Name(), line, info, queue, err); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-cmd.Context().Done():
+		case <-time.After(f.interval):
+		}
+	}
+}
+
+// tell writes a line of watch. What failed is no state of the lock, so not for programs.
+func (f *watchFlags) tell(cmd *cobra.Command, name, line string, info holdfast.Info, queue []holdfast.Waiter, failed error) error {
+	now := time.Now()
+	if !f.json {
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", now.Format("15:04:05.000"), line)
+		return err
+	}
+	if failed != nil {
+		_, err := fmt.Fprintf(cmd.ErrOrStderr(), "holdfast: %s\n", line)
+		return err
+	}
+	l := newLockJSON(name, info, queue)
+	l.Time = now.Format(time.RFC3339Nano)
+	return writeJSON(cmd.OutOrStdout(), l, "")
+}
+
+// watchKey is what is the same as long as nothing has changed.
+func watchKey(info holdfast.Info, queue []holdfast.Waiter) string {
+	key := fmt.Sprint(stateOf(info), info.Fence, info.NoExpiry, info.Label)
+	for _, w := range queue {
+		key += "\x00" + w.Label
+	}
+	return key
+}
+
+func watchLine(info holdfast.Info, queue []holdfast.Waiter) string {
+	line := "free"
+	switch {
+	case info.Stranger:
+		line = fmt.Sprintf("held by a stranger, ttl %s", ttlText(info))
+	case info.Held:
+		line = fmt.Sprintf("held by %s, fence %s, ttl %s", holder(info), fenceText(info), ttlText(info))
+	}
+	for i, w := range queue {
+		if i == 0 {
+			line += fmt.Sprintf("; %d waiting: ", len(queue))
+		} else {
+			line += ", "
+		}
+		line += printable(w.Label)
+	}
+	return line
+}
