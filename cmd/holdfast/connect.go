@@ -157,15 +157,16 @@ func (t *target) ping(ctx context.Context) error {
 
 // unavailable says in one line why there is no Redis to work with, and what to do.
 func (t *target) unavailable(err error) error {
+	says := message(err)
 	switch {
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
-		err = fmt.Errorf("Redis at %s refuses the password, or wants one (%w): see \"holdfast help connection\"", t.addr, err)
+		says = fmt.Sprintf("Redis at %s refuses the password, or wants one (%s): see \"holdfast help connection\"", t.addr, says)
 	case answered(err):
-		err = fmt.Errorf("Redis at %s refuses to serve (%w): \"holdfast check\" says more", t.addr, err)
+		says = fmt.Sprintf("Redis at %s refuses to serve (%s): \"holdfast check\" says more", t.addr, says)
 	default:
-		err = fmt.Errorf("no answer from Redis at %s (%w): start it, or say where it is by --redis or %s", t.addr, err, envURL)
+		says = fmt.Sprintf("no answer from Redis at %s (%s): start it, or say where it is by --redis or %s", t.addr, says, envURL)
 	}
-	return &statusError{status: statusUnavailable, err: err}
+	return &statusError{status: statusUnavailable, err: errors.New(says)}
 }
 
 // answered reports whether an error is Redis's own answer.

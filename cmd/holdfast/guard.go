@@ -17,6 +17,7 @@ type guard struct {
 	session *holdfast.Session
 	child   *child
 	grace   time.Duration
+	margin  time.Duration // see killMargin
 	log     io.Writer
 	signals <-chan os.Signal
 
@@ -49,7 +50,7 @@ func runUnder(s *holdfast.Session, p *program, signals <-chan os.Signal) (outcom
 		_ = release()
 		return outcome{}, cannotStart(p.args[0], err)
 	}
-	t := &guard{session: s, child: c, grace: p.flags.grace, log: p.log, signals: signals}
+	t := &guard{session: s, child: c, grace: p.flags.grace, margin: killMargin(p.flags.ttl), log: p.log, signals: signals}
 	t.watch()
 	t.clear()
 	status, by := c.status()
@@ -102,17 +103,20 @@ func (t *guard) watch() {
 	}
 }
 
+// left is how long the program may run.
+func (t *guard) left() time.Duration { return time.Until(t.session.ValidUntil()) - t.margin }
+
 // due does what the time demands, and returns how long nothing more is due.
 func (t *guard) due() time.Duration {
 	if t.killed {
 		return time.Hour
 	}
-	left := time.Until(t.session.ValidUntil()) - killMargin
+	left := t.left()
 	if t.why == nil && left > t.grace {
 		return left - t.grace
 	}
 	if t.why == nil {
-		t.end(fmt.Errorf("%w: no renewal was confirmed, and the lease ends in %v", holdfast.ErrExpired, (left + killMargin).Round(time.Millisecond)))
+		t.end(fmt.Errorf("%w: no renewal was confirmed, and the lease ends in %v", holdfast.ErrExpired, max(left+t.margin, 0).Round(time.Millisecond)))
 	}
 	// A renewal that comes now makes the time no longer; it was told.
 	if wait := min(left, time.Until(t.told.Add(t.grace))); wait > 0 {
@@ -172,7 +176,7 @@ func (t *guard) clear() {
 		return
 	}
 	t.child.signal(sigTerm)
-	end := time.Now().Add(min(t.grace, time.Until(t.session.ValidUntil())-killMargin))
+	end := time.Now().Add(min(t.grace, t.left()))
 	for t.child.left() {
 		switch late := time.Since(end); {
 		case late > clearTime: // another user's, or stuck in the kernel

@@ -21,9 +21,6 @@ type holdFlags struct {
 const (
 	defaultTTL   = 15 * time.Second
 	defaultGrace = 5 * time.Second
-	// killMargin is how long before the lease can end the program is killed: what is left
-	// for the signal, and for a machine that is busy.
-	killMargin = 100 * time.Millisecond
 )
 
 func (f *holdFlags) addFlags(cmd *cobra.Command) {
@@ -40,23 +37,28 @@ func (f *holdFlags) addFlags(cmd *cobra.Command) {
 // window is how long a lease of this TTL is trusted: see "Time" in the library's manual.
 func window(ttl time.Duration) time.Duration { return ttl - ttl/50 - 20*time.Millisecond }
 
+// killMargin is how long before the end of what is trusted of the lease the program is
+// killed: what is left for the signal, and for a machine that is busy.
+func killMargin(ttl time.Duration) time.Duration { return ttl/50 + 100*time.Millisecond }
+
 // spare is how long renewals may fail before the program has to be told to end.
-func (f *holdFlags) spare() time.Duration { return window(f.ttl) - f.grace - killMargin }
+func (f *holdFlags) spare() time.Duration { return window(f.ttl) - f.grace - killMargin(f.ttl) }
 
 // options validates the flags and returns what they mean for the lock.
 func (f *holdFlags) options(cmd *cobra.Command) ([]holdfast.Option, error) {
 	if f.ttl < time.Second {
 		return nil, usageError(fmt.Errorf("--ttl %v is less than %v", f.ttl, time.Second))
 	}
-	most := (window(f.ttl) - f.ttl/4 - killMargin).Truncate(time.Millisecond)
+	most := (window(f.ttl) - f.ttl/4 - killMargin(f.ttl)).Truncate(time.Millisecond)
 	if f.grace < 0 || f.grace > most {
 		return nil, usageError(fmt.Errorf("--grace %v does not fit into --ttl %v: 0s to %v, so that renewals have a quarter of the TTL "+
 			"and the program is dead before the lease can end", f.grace, f.ttl, most))
 	}
 	opts := []holdfast.Option{
 		holdfast.WithTTL(f.ttl),
-		// Twice before the program would have to be told, but not more often than usual.
-		holdfast.WithRenewInterval(min(f.ttl/2, f.spare()/2)),
+		// More often than the library does for each of thousands of locks: so most of the TTL is
+		// left when Redis goes away, and a loss shows soon.
+		holdfast.WithRenewInterval(min(f.ttl/6, f.spare()/2)),
 	}
 	if cmd.Flags().Changed("max-hold") {
 		opts = append(opts, holdfast.WithMaxHold(f.maxHold))
@@ -70,7 +72,7 @@ func (f *holdFlags) options(cmd *cobra.Command) ([]holdfast.Option, error) {
 // settle sees to it that a session that has just begun has enough of its lease left to
 // start a program under: one that was handed over begins with a short one.
 func (f *holdFlags) settle(ctx context.Context, s *holdfast.Session) error {
-	if time.Until(s.ValidUntil()) > f.grace+killMargin+f.spare()/2 {
+	if time.Until(s.ValidUntil()) > f.grace+killMargin(f.ttl)+f.spare()/2 {
 		return s.Err()
 	}
 	return s.Reacquire(ctx)

@@ -64,7 +64,7 @@ after --grace by SIGKILL; what leaves the group (setsid) is not looked after. If
 are killed, the program is too (on Linux), and the lock is free within --ttl.
 
 If renewals fail, the program gets SIGTERM so early that it has --grace to end, and
-then SIGKILL, 100ms or more before another can have the lock. If the lock is taken
+then SIGKILL, 100ms and 2% of the TTL before the lease can end. If the lock is taken
 away, by "holdfast release" say, it gets SIGTERM at once and SIGKILL after --grace.
 A program that was stopped past its lease is killed, not continued.
 

@@ -100,7 +100,7 @@ func (v *topView) draw(m *topModel, now time.Time) {
 	}
 	foot := topHelp
 	if all > len(rows) {
-		foot += fmt.Sprintf("  ↑↓ %d-%d of %d", v.top+1, v.top+len(rows), all)
+		foot = fmt.Sprintf("%d-%d of %d ↑↓  %s", v.top+1, v.top+len(rows), all, topHelp)
 	}
 	v.fill(height-1, foot, tcell.StyleDefault.Reverse(true))
 	v.screen.Show()
