@@ -29,7 +29,7 @@ func (t *target) checkRights(ctx context.Context, name string) []finding {
 	})
 	told := t.denied(ctx, [][]any{{"publish", channel, "x"}, {"pubsub", "numsub", channel}, {"ping"}})
 	if err := t.subscribe(ctx, channel); redis.HasErrorPrefix(err, "NOPERM") {
-		told = append(told, missing("subscribe", err))
+		told = append(told, missing([]any{"subscribe"}, err))
 	}
 	listing := t.denied(ctx, [][]any{{"scan", 0, "count", 1}})
 
@@ -59,7 +59,7 @@ func rights(lists ...[]string) string {
 func (t *target) denied(ctx context.Context, commands [][]any) (names []string) {
 	for _, command := range commands {
 		if err := t.client.Do(ctx, command...).Err(); redis.HasErrorPrefix(err, "NOPERM") {
-			names = append(names, missing(fmt.Sprint(command[0]), err))
+			names = append(names, missing(command, err))
 		}
 	}
 	return names
@@ -67,16 +67,16 @@ func (t *target) denied(ctx context.Context, commands [][]any) (names []string) 
 
 // missing names, as ACL SETUSER does, the right that a command lacks. A command may be
 // allowed and its key or channel not.
-func missing(command string, err error) string {
+func missing(command []any, err error) string {
 	switch text := err.Error(); {
 	case strings.Contains(text, "channel"):
 		return "&holdfast:1:w:*"
-	case strings.Contains(text, "access") && strings.HasPrefix(command, "h"):
+	case strings.Contains(text, "access") && strings.HasPrefix(fmt.Sprint(command[1]), "holdfast:1:"):
 		return "~holdfast:1:*"
 	case strings.Contains(text, "access"):
 		return "~NAME"
 	}
-	return "+" + command
+	return fmt.Sprint("+", command[0])
 }
 
 func (t *target) subscribe(ctx context.Context, channel string) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,9 +23,20 @@ func newManCommand() *cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
+			root.Long += "\n\n" + connectionHelp + "\n\n" + exitStatusHelp
+			verbatim(root)
 			// A page must not change with the day on which it is made.
 			date := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 			return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "Holdfast", Manual: "Holdfast", Date: &date}, args[0])
 		},
+	}
+}
+
+// verbatim has the tables in the texts of a command, and those below it, set as they are: a
+// page is made from Markdown.
+func verbatim(cmd *cobra.Command) {
+	cmd.Long = strings.ReplaceAll(cmd.Long, "\n  ", "\n      ")
+	for _, sub := range cmd.Commands() {
+		verbatim(sub)
 	}
 }

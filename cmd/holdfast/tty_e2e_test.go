@@ -1,0 +1,188 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// onTerminal is the command at a terminal of its own.
+type onTerminal struct {
+	*tool
+	tty *os.File
+	mu  sync.Mutex
+	got strings.Builder
+}
+
+func newOnTerminal(t *testing.T, addr string, args ...string) *onTerminal {
+	t.Helper()
+	o := &onTerminal{tool: newTool(t, addr, args...)}
+	o.cmd.Env = append(o.cmd.Env, "TERM=xterm-256color", "NO_COLOR=1")
+	tty, err := pty.StartWithSize(o.cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.tty = tty
+	read := make(chan struct{})
+	go func() { // ends when the terminal is closed
+		defer close(read)
+		buf := make([]byte, 4096)
+		for {
+			n, err := tty.Read(buf)
+			o.mu.Lock()
+			o.got.Write(buf[:n])
+			o.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	go func() {
+		_ = o.cmd.Wait()
+		close(o.ended)
+	}()
+	t.Cleanup(func() {
+		_ = o.cmd.Process.Kill()
+		<-o.ended
+		tty.Close()
+		<-read
+	})
+	return o
+}
+
+func (o *onTerminal) screen() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.got.String()
+}
+
+func (o *onTerminal) press(keys string) {
+	o.t.Helper()
+	if _, err := io.WriteString(o.tty, keys); err != nil {
+		o.t.Error(err)
+	}
+}
+
+func (o *onTerminal) shows(text string) {
+	o.t.Helper()
+	for range 4000 {
+		if strings.Contains(o.screen(), text) {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	o.t.Fatalf("the terminal does not show %q: %q", text, o.screen())
+}
+
+func (o *onTerminal) exits(status int) {
+	o.t.Helper()
+	select {
+	case <-o.ended:
+	case <-time.After(20 * time.Second):
+		o.t.Fatalf("it has not ended: %q", o.screen())
+	}
+	if got := o.cmd.ProcessState.ExitCode(); got != status {
+		o.t.Errorf("status %d, want %d: %q", got, status, o.screen())
+	}
+}
+
+// TestRunAtATerminal: the program reads from the terminal, and is what Ctrl-C interrupts.
+func TestRunAtATerminal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	o := newOnTerminal(t, r.Addr(), "run", "a", "--", "sh", "-c", `trap 'echo interrupted; exit 5' INT; read x; echo "read <$x>"; while :; do sleep 0.01; done`)
+	o.press("hello\n")
+	o.shows("read <hello>")
+	o.press("\x03")
+	o.shows("interrupted")
+	o.exits(5)
+}
+
+// TestRunJobControl: Ctrl-Z stops the program and the tool, and both go on.
+func TestRunJobControl(t *testing.T) {
+	t.Parallel()
+	if !tellsStops {
+		t.Skip("only Linux tells that a program was stopped")
+	}
+	r := newRig(t)
+	o := newOnTerminal(t, r.Addr(), "run", "a", "--", "sh", "-c", `echo pid $$; read x; echo "read <$x>"; exec 2>/dev/null; trap 'exit 6' INT; while :; do sleep 0.01; done`)
+	o.shows("pid ")
+	o.press("one\n")
+	o.shows("read <one>")
+	for range 2 {
+		o.press("\x1a")
+		for range 2000 {
+			if state(t, o.cmd.Process.Pid) == "T" {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		if s := state(t, o.cmd.Process.Pid); s != "T" {
+			t.Fatalf("the tool has state %q", s)
+		}
+		_ = o.cmd.Process.Signal(syscall.SIGCONT)
+		for range 2000 {
+			if state(t, o.cmd.Process.Pid) != "T" {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond) // until the terminal is the program's again
+	}
+	o.press("\x03")
+	o.exits(6)
+}
+
+// TestReleaseAsks: at a terminal it shows the holder and asks.
+func TestReleaseAsks(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := r.hold(t, "a", holdfast.WithLabel("me"))
+	fence := fenceText(holdfast.Info{Fence: s.Fence()})
+	for _, c := range []struct {
+		answer string
+		status int
+	}{{"\n", statusFailed}, {"n\n", statusFailed}, {"\x03", statusInterrupted}, {"yes\n", 0}} {
+		o := newOnTerminal(t, r.Addr(), "release", "--force", "--fence", fence, "a")
+		o.shows("holder   me\r\n")
+		o.shows("Take it from this holder? [y/N] ")
+		o.press(c.answer)
+		o.exits(c.status)
+		if err := s.Check(t.Context()); (err == nil) != (c.status != 0) || err != nil && !errors.Is(err, holdfast.ErrForceReleased) {
+			t.Errorf("after %q: %v", c.answer, err)
+		}
+	}
+}
+
+// TestTop: the live view on a terminal.
+func TestTop(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.hold(t, "jobs:a", holdfast.WithLabel("holder-1"))
+	o := newOnTerminal(t, r.Addr(), "top")
+	o.shows("holder-1")
+	r.hold(t, "jobs:b", holdfast.WithLabel("holder-2"))
+	o.shows("holder-2")
+	r.Stop()
+	o.shows("no answer from Redis at " + r.Addr())
+	r.Cont()
+	if strings.Contains(o.screen(), "\x1b[31m") {
+		t.Error("there are colours although NO_COLOR is set")
+	}
+	o.press("q")
+	o.exits(0)
+	newTool(t, r.Addr(), "top").start().want(statusUsage, "top needs a terminal")
+	newTool(t, r.Addr(), "top", "--sort", "x").start().want(statusUsage, `--sort "x" is no column`)
+	newTool(t, r.Addr(), "top", "--interval", "1ms").start().want(statusUsage, "--interval 1ms is less than 100ms")
+}
