@@ -60,7 +60,7 @@ With --json it writes an array of objects: check, verdict ("ok", "warn", "fail" 
 			})
 		},
 	}
-	cmd.Flags().StringVar(&flags.name, "name", "holdfast:check", "`PREFIX` of the trial lock's name, for a user who has\nrights to some names only")
+	cmd.Flags().StringVar(&flags.name, "name", "holdfast:check", "`PREFIX` of the trial lock's name, for a user who has rights to some names only")
 	flags.lookFlags.addFlags(cmd)
 	return cmd
 }

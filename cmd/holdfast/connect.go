@@ -57,9 +57,9 @@ type connection struct {
 
 func (c *connection) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.url, "redis", "",
-		"`URL` of Redis (default $REDIS_URL, or\nredis://localhost:6379): see \"holdfast help connection\"")
+		"`URL` of Redis (default $REDIS_URL, or redis://localhost:6379): see \"holdfast help connection\"")
 	cmd.Flags().StringVar(&c.passwordFile, "password-file", "",
-		"`FILE` with Redis's password (default\n$HOLDFAST_REDIS_PASSWORD_FILE)")
+		"`FILE` with Redis's password (default $HOLDFAST_REDIS_PASSWORD_FILE)")
 	_ = cmd.MarkFlagFilename("password-file")
 }
 

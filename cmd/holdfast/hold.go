@@ -25,13 +25,13 @@ const (
 
 func (f *holdFlags) addFlags(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.ttl, "ttl", defaultTTL,
-		"how long the lock outlives this process's last sign\nof life; it is renewed well before that")
+		"how long the lock outlives this process's last sign of life; it is renewed well before that")
 	cmd.Flags().DurationVar(&f.grace, "grace", defaultGrace,
-		"time from SIGTERM to SIGKILL for a program that has\nto end, both before the lease can")
+		"time from SIGTERM to SIGKILL for a program that has to end, both before the lease can")
 	cmd.Flags().DurationVar(&f.maxHold, "max-hold", 0,
 		"stop the program after so long (default: never)")
 	cmd.Flags().StringVar(&f.label, "label", "",
-		"`TEXT` that ls and inspect show of the holder (default\nhost:pid)")
+		"`TEXT` that ls and inspect show of the holder (default host:pid)")
 }
 
 // window is how long a lease of this TTL is trusted: see "Time" in the library's manual.

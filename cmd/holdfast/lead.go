@@ -55,7 +55,7 @@ status, once the program has ended.
 		RunE: func(cmd *cobra.Command, args []string) error { return flags.run(cmd, args) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&flags.restart, "restart", restartAlways, "`WHEN` to go on after the program ended by itself:\n"+strings.Join(restarts, ", "))
+	f.StringVar(&flags.restart, "restart", restartAlways, "`WHEN` to go on after the program ended by itself: "+strings.Join(restarts, ", "))
 	f.DurationVar(&flags.backoff, "backoff", time.Second, "first pause after that")
 	f.DurationVar(&flags.backoffMax, "backoff-max", time.Minute, "longest pause")
 	_ = cmd.RegisterFlagCompletionFunc("restart", cobra.FixedCompletions(restarts, cobra.ShellCompDirectiveNoFileComp))

@@ -41,8 +41,9 @@ const exitStatusHelp = `Exit status:
   1      something else failed
   64     called wrongly
   69     Redis can't be reached, or refuses what is needed
-  75     another holds the lock (run: with --no-wait or --wait; --conflict-exit-code
-         sets another); release: the fence is another's by now
+  75     run: another holds the lock, with --no-wait or --wait
+         (--conflict-exit-code sets another status);
+         release: the fence is another's by now
   76     the lock was lost, or about to be: the program was stopped, or may have
          overlapped with the next holder's
   124    the program was stopped at --max-hold
@@ -146,7 +147,24 @@ func newRootCommand() *cobra.Command {
 		root.AddCommand(cmd)
 	}
 	root.AddCommand(newDemoCommand(), newDemoWorkerCommand(), newManCommand(), newConnectionTopic(), newExitStatusTopic())
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", screenWidth)))
+	for _, cmd := range root.Commands() {
+		cmd.Long = folded(cmd.Long)
+	}
 	return root
+}
+
+// folded breaks the paragraphs of a text so that they fit on a screen. Lines that begin with
+// a space stay as they are.
+func folded(text string) string {
+	var parts []string
+	for part := range strings.SplitSeq(text, "\n\n") {
+		if !strings.HasPrefix(part, " ") && !strings.Contains(part, "\n ") {
+			part = wrapAt(part, screenWidth, "")
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "\n\n")
 }
 
 const groupRun, groupLook = "run", "look"

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"go.uber.org/goleak"
 )
@@ -55,7 +56,13 @@ func TestWrongUse(t *testing.T) {
 }
 
 func TestHelpIsOnStdoutWithStatusZero(t *testing.T) {
-	for _, args := range [][]string{{}, {"--help"}, {"help"}, {"demo", "--help"}, {"help", "demo"}} {
+	all := [][]string{{}, {"--help"}, {"help"}, {"help", "demo"}}
+	for _, cmd := range newRootCommand().Commands() {
+		if cmd.Runnable() && !cmd.Hidden {
+			all = append(all, []string{cmd.Name(), "--help"})
+		}
+	}
+	for _, args := range all {
 		var stdout, stderr bytes.Buffer
 		if status := run(t.Context(), args, &stdout, &stderr); status != 0 {
 			t.Errorf("%q: status %d, want 0", args, status)
@@ -64,7 +71,7 @@ func TestHelpIsOnStdoutWithStatusZero(t *testing.T) {
 			t.Errorf("%q: stdout %q, want a usage without hidden commands", args, got)
 		}
 		for line := range strings.Lines(stdout.String()) {
-			if n := len(strings.TrimRight(line, "\n")); n > screenWidth {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > screenWidth {
 				t.Errorf("%q: a line of help has %d columns: %q", args, n, line)
 			}
 		}

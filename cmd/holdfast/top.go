@@ -63,7 +63,7 @@ page keys scroll. NO_COLOR turns colours off.`,
 	}
 	slices.Sort(sorts)
 	cmd.Flags().DurationVar(&flags.interval, "interval", time.Second, "time from one list of all locks to the next")
-	cmd.Flags().StringVar(&flags.sorting, "sort", "name", "`COLUMN` to sort by: name, holder, fence, ttl, waiters,\nhandovers, losses")
+	cmd.Flags().StringVar(&flags.sorting, "sort", "name", "`COLUMN` to sort by: name, holder, fence, ttl, waiters, handovers, losses")
 	cmd.Flags().StringVar(&flags.filter, "filter", "", "show only what has this `TEXT` in its name or holder")
 	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(sorts, cobra.ShellCompDirectiveNoFileComp))
 	flags.connection.addFlags(cmd)
