@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test race check fuzz mutants proof ci
+.PHONY: help demo docs test race check fuzz mutants proof ci
 
 FUZZTIME ?= 10s
 PROOFTIME ?= 10m
@@ -9,6 +9,9 @@ help: ## show this
 
 demo: ## three workers lead in turn, on an embedded Redis
 	go run ./cmd/holdfast demo
+
+docs: ## the manual pages, from the commands
+	go run ./cmd/holdfast man docs/man
 
 test: ## the tests; those that need redis-server or redis-py say so and are skipped without
 	go test ./...

@@ -134,23 +134,25 @@ func (t *top) loop(ctx context.Context) error {
 		}
 	}()
 	var nextList time.Time
+	look := func() {
+		if looking || t.paused {
+			return
+		}
+		looking = true
+		all, names := !time.Now().Before(nextList), []string(nil)
+		if all {
+			nextList = time.Now().Add(t.every)
+		} else {
+			rows, _ := t.rowsShown(t.model, time.Now())
+			for _, r := range rows {
+				names = append(names, r.name)
+			}
+		}
+		go func() { found <- t.lookAt(ctx, all, names) }() // loop waits for it
+	}
 	tick := time.NewTicker(glanceEvery)
 	defer tick.Stop()
-	for {
-		if !looking && !t.paused {
-			looking = true
-			var names []string
-			all := !time.Now().Before(nextList)
-			if all {
-				nextList = time.Now().Add(t.every)
-			} else {
-				rows, _ := t.rowsShown(t.model, time.Now())
-				for _, r := range rows {
-					names = append(names, r.name)
-				}
-			}
-			go func() { found <- t.lookAt(ctx, all, names) }() // the loop waits for it
-		}
+	for look(); ; {
 		select {
 		case <-ctx.Done():
 			return exit(statusInterrupted)
@@ -165,6 +167,7 @@ func (t *top) loop(ctx context.Context) error {
 				return nil
 			}
 		case <-tick.C:
+			look()
 		}
 		t.draw(t.model, time.Now())
 	}

@@ -12,6 +12,9 @@ import (
 // rateWindow is over how long hand-overs a second are counted.
 const rateWindow = 10 * time.Second
 
+// lookTakes is by how much the times of two looks may lie less far apart than the server's.
+const lookTakes = 50 * time.Millisecond
+
 // topRow is what top knows of a lock.
 type topRow struct {
 	name    string
@@ -86,10 +89,10 @@ func (m *topModel) look(name string, info holdfast.Info, now time.Time) {
 }
 
 // ranOut reports whether a hold that is over must have ended with its TTL: it had not been
-// renewed for long, and what was left of it is over.
+// renewed when half of that was over, and the rest has gone by, too.
 func (r *topRow) ranOut(now time.Time) bool {
 	return r.info.Held && !r.info.Stranger && !r.info.NoExpiry &&
-		r.info.TTL < r.longest/4 && now.Sub(r.seen) >= r.info.TTL
+		r.info.TTL < r.longest/2 && now.Sub(r.seen) >= r.info.TTL-lookTakes
 }
 
 // rate is the row's hand-overs a second.
