@@ -90,7 +90,7 @@ func (l *Locker) List(ctx context.Context, pattern string) iter.Seq2[Entry, erro
 		scan := l.store.Scan(pattern)
 		for {
 			names, err := l.page(ctx, scan)
-			if err == store.EndOfScan {
+			if err == store.ErrEndOfScan {
 				return
 			}
 			if err != nil {

@@ -12,8 +12,8 @@ import (
 // millisecond.
 const scanCount = 512
 
-// EndOfScan is no failure. It is not io.EOF, which a connection may end with.
-var EndOfScan = errors.New("end of scan")
+// ErrEndOfScan is no failure. It is not io.EOF, which a connection may end with.
+var ErrEndOfScan = errors.New("end of scan")
 
 // Scan walks through the names of locks that a deployment knows more of than the key. It is
 // for one goroutine at a time.
@@ -36,7 +36,7 @@ func (s *Store) Scan(pattern string) *Scan {
 	return &Scan{store: s, pattern: pattern, seen: make(map[string]bool)}
 }
 
-// Next returns the next page of names, which may be empty, and EndOfScan after the last.
+// Next returns the next page of names, which may be empty, and ErrEndOfScan after the last.
 func (c *Scan) Next(ctx context.Context) (names []string, err error) {
 	if c.steps == nil {
 		if err := c.plan(ctx); err != nil {
@@ -44,7 +44,7 @@ func (c *Scan) Next(ctx context.Context) (names []string, err error) {
 		}
 	}
 	if len(c.steps) == 0 {
-		return nil, EndOfScan
+		return nil, ErrEndOfScan
 	}
 	at := c.steps[0]
 	keys, cursor, err := at.server.Scan(ctx, c.cursor, at.match, scanCount).Result()
