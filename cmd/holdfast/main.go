@@ -147,11 +147,25 @@ func newRootCommand() *cobra.Command {
 		root.AddCommand(cmd)
 	}
 	root.AddCommand(newDemoCommand(), newDemoWorkerCommand(), newManCommand(), newConnectionTopic(), newExitStatusTopic())
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", screenWidth)))
+	root.SetUsageFunc(foldedUsage(root.UsageFunc()))
 	for _, cmd := range root.Commands() {
 		cmd.Long = folded(cmd.Long)
 	}
 	return root
+}
+
+// foldedUsage makes a command's usage fit on a screen. Cobra's way to that is a template,
+// with which the linker can leave nothing out: the binary would be half as large again.
+func foldedUsage(usage func(*cobra.Command) error) func(*cobra.Command) error {
+	return func(cmd *cobra.Command) error {
+		out, text := cmd.OutOrStderr(), new(strings.Builder)
+		cmd.SetOut(text)
+		err := usage(cmd)
+		cmd.SetOut(out)
+		flags := cmd.LocalFlags()
+		fmt.Fprint(out, strings.Replace(text.String(), strings.TrimRight(flags.FlagUsages(), "\n"), strings.TrimRight(flags.FlagUsagesWrapped(screenWidth), "\n"), 1))
+		return err
+	}
 }
 
 // folded breaks the paragraphs of a text so that they fit on a screen. Lines that begin with
