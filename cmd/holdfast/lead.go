@@ -104,12 +104,13 @@ func (l *leader) say(format string, args ...any) {
 // lead runs term after term.
 func (l *leader) lead() error {
 	for {
-		session, err := l.campaign()
+		ctx, stop := untilSignal()
+		session, err := l.campaign(ctx)
+		signals, uncatch, err := goOn(ctx, stop, session, err)
 		if err != nil {
 			return ended(err)
 		}
 		l.say("leads %q, fence %d", l.program.name, session.Fence())
-		signals, uncatch := catch(forwardedSignals)
 		began := time.Now()
 		o, err := runUnder(session, l.program, signals)
 		uncatch()
@@ -145,15 +146,10 @@ func ended(err error) error {
 }
 
 // campaign takes the lock, however long it takes.
-func (l *leader) campaign() (*holdfast.Session, error) {
-	ctx, stop := untilSignal()
-	defer stop()
+func (l *leader) campaign(ctx context.Context) (*holdfast.Session, error) {
 	said := ""
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		session, err := l.lock.Acquire(ctx)
-		if err == nil && ctx.Err() != nil { // both at once
-			return nil, errors.Join(context.Cause(ctx), session.Release(context.WithoutCancel(ctx)))
-		}
 		if err == nil || ctx.Err() != nil || !passing(err) {
 			return session, lockError(l.target, err)
 		}

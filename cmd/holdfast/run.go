@@ -100,7 +100,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := untilSignal()
 	session, t, locks, err := f.acquire(ctx, p)
-	stop()
+	signals, uncatch, err := goOn(ctx, stop, session, err)
 	if locks != nil {
 		defer t.client.Close()
 		defer locks.Close()
@@ -108,7 +108,6 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return f.refused(err)
 	}
-	signals, uncatch := catch(forwardedSignals)
 	defer uncatch()
 	o, err := runUnder(session, p, signals)
 	if err != nil {
@@ -137,9 +136,6 @@ func (f *runFlags) acquire(ctx context.Context, p *program) (*holdfast.Session, 
 		acquire = mu.TryAcquire
 	}
 	session, err := acquire(ctx)
-	if err == nil && ctx.Err() != nil { // both at once
-		err = errors.Join(context.Cause(ctx), session.Release(context.WithoutCancel(ctx)))
-	}
 	return session, t, locks, lockError(t, err)
 }
 

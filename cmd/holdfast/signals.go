@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"slices"
 	"syscall"
+
+	"github.com/holdfast-go/holdfast"
 )
 
 // signalled is the end of a wait by a signal.
@@ -29,7 +32,7 @@ func catch(signals []os.Signal) (<-chan os.Signal, func()) {
 }
 
 // untilSignal returns a context that ends, with a signalled as its cause, when we are told
-// to end. stop makes it last, whatever comes.
+// to end. stop makes it last, whatever comes after.
 func untilSignal() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	caught, uncatch := catch(endingSignals)
@@ -43,10 +46,31 @@ func untilSignal() (ctx context.Context, stop func()) {
 		}
 	}()
 	return ctx, func() {
+		uncatch()
 		close(stopped)
 		<-ended
-		uncatch()
+		select {
+		case sig := <-caught: // it came first
+			cancel(&signalled{sig})
+		default:
+		}
 	}
+}
+
+// goOn follows a wait for the lock that ctx and stop, of untilSignal, have bounded: from here
+// on signals are for the program, and none is lost between. A session that came together
+// with a signal is given back.
+func goOn(ctx context.Context, stop func(), s *holdfast.Session, err error) (<-chan os.Signal, func(), error) {
+	signals, uncatch := catch(forwardedSignals)
+	stop()
+	if err == nil && ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), s.Release(context.WithoutCancel(ctx)))
+	}
+	if err != nil {
+		uncatch()
+		return nil, nil, err
+	}
+	return signals, uncatch, nil
 }
 
 // asksToEnd reports whether a signal asks for the end of everything.

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+type watchFlags struct {
+	lookFlags
+	interval time.Duration
+}
+
+func newWatchCommand() *cobra.Command {
+	var flags watchFlags
+	cmd := &cobra.Command{
+		Use:   "watch [flags] NAME",
+		Short: "Tell of each change of a lock",
+		Long: `Watch looks at a lock every --interval and writes a line when its holder or its queue
+has changed, until it is interrupted. Holds that are shorter than that may go unseen.
+
+` + jsonHelp + "\n\nWatch writes one object a line.",
+		Example: "  holdfast watch jobs:billing\n  holdfast watch --json --interval 100ms jobs:billing",
+		Args:    exactly("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.interval < 10*time.Millisecond {
+				return usageError(fmt.Errorf("--interval %v is less than %v", flags.interval, 10*time.Millisecond))
+			}
+			return flags.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
+				return flags.watch(cmd, t, locks.Mutex(args[0]))
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&flags.interval, "interval", 500*time.Millisecond, "time from one look to the next")
+	flags.lookFlags.addFlags(cmd)
+	return cmd
+}
+
+func (f *watchFlags) watch(cmd *cobra.Command, t *target, mu *holdfast.Mutex) error {
+	last := ""
+	for {
+		info, queue, err := mu.InspectQueue(cmd.Context())
+		switch {
+		case cmd.Context().Err() != nil:
+			return exit(statusInterrupted)
+		case errors.Is(err, holdfast.ErrInvalid):
+			return lockError(t, err)
+		}
+		line, key := watchLine(info, queue), watchKey(info, queue)
+		if err != nil {
+			line = message(t.unavailable(err))
+			key = line
+		}
+		if key != last {
+			last = key
+			if err := f.tell(cmd, mu.Name(), line, info, queue, err); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-cmd.Context().Done():
+		case <-time.After(f.interval):
+		}
+	}
+}
+
+// tell writes a line of watch. What failed is no state of the lock, so not for programs.
+func (f *watchFlags) tell(cmd *cobra.Command, name, line string, info holdfast.Info, queue []holdfast.Waiter, failed error) error {
+	now := time.Now()
+	if !f.json {
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", now.Format("15:04:05.000"), line)
+		return err
+	}
+	if failed != nil {
+		_, err := fmt.Fprintf(cmd.ErrOrStderr(), "holdfast: %s\n", line)
+		return err
+	}
+	l := newLockJSON(name, info, queue)
+	l.Time = now.Format(time.RFC3339Nano)
+	return writeJSON(cmd.OutOrStdout(), l, "")
+}
+
+// watchKey is what is the same as long as nothing has changed.
+func watchKey(info holdfast.Info, queue []holdfast.Waiter) string {
+	key := fmt.Sprint(stateOf(info), info.Fence, info.NoExpiry, info.Label)
+	for _, w := range queue {
+		key += "\x00" + w.Label
+	}
+	return key
+}
+
+func watchLine(info holdfast.Info, queue []holdfast.Waiter) string {
+	line := "free"
+	switch {
+	case info.Stranger:
+		line = fmt.Sprintf("held by a stranger, ttl %s", ttlText(info))
+	case info.Held:
+		line = fmt.Sprintf("held by %s, fence %s, ttl %s", holder(info), fenceText(info), ttlText(info))
+	}
+	for i, w := range queue {
+		if i == 0 {
+			line += fmt.Sprintf("; %d waiting: ", len(queue))
+		} else {
+			line += ", "
+		}
+		line += printable(w.Label)
+	}
+	return line
+}
