@@ -50,5 +50,5 @@ sleep 6
 kill -9 $dies
 wait $dies 2>/dev/null || true
 sleep 10
-tmux -L "holdfast-$$" capture-pane -e -p -t top | go run ./internal/picture >"$dir/top.svg"
+tmux -L "holdfast-$$" capture-pane -e -N -p -t top | go run ./internal/picture >"$dir/top.svg"
 mv "$dir/top.svg" docs/top.svg

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,30 +20,70 @@ const (
 )
 
 // TestRunLossStubborn: cut off from Redis, a program that ignores SIGTERM is killed while
-// its lease is still there: another can't have had the lock.
+// its lease is still there: another can't have had the lock. A machine that stands still at
+// that moment makes no difference between the tool and the test: then it is measured again.
 func TestRunLossStubborn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
+	const tries, most = 3, 100 * time.Millisecond
+	for try := range tries {
+		stalled := stalls(t)
+		left := lossOfStubborn(t, r, fmt.Sprint("lock-", try))
+		if gap := stalled(); gap > most && left <= 0 {
+			t.Logf("the machine stood still for %v", gap)
+			continue
+		}
+		if left <= 0 {
+			t.Errorf("the lease was over when the program died: %v", left)
+		}
+		return
+	}
+	t.Skipf("the machine stood still for more than %v, %d times", most, tries)
+}
+
+// lossOfStubborn runs a program, cuts it off, and returns what is left of its lease when it
+// has died.
+func lossOfStubborn(t *testing.T, r *rig, name string) (left time.Duration) {
 	link := r.Proxy(t)
-	const ttl, grace = 10 * time.Second, 2 * time.Second // long enough for a busy machine
-	tl := newTool(t, link.Addr(), "run", "--ttl", ttl.String(), "--grace", grace.String(), "a", "--", "sh", "-c", stubborn).start()
+	const ttl, grace = 10 * time.Second, 2 * time.Second
+	tl := newTool(t, link.Addr(), "run", "--ttl", ttl.String(), "--grace", grace.String(), name, "--", "sh", "-c", stubborn).start()
 	pid := tl.pid()
-	time.Sleep(5 * time.Second) // a renewal
+	time.Sleep(3 * time.Second) // a renewal
 	link.Cut()
 	tl.until("the program was told", func() bool { return strings.Contains(tl.out(), "TERM") })
 	told := time.Now()
 	tl.until("the program is gone", func() bool { return gone(pid) })
 	died := time.Now()
-	left, err := r.client.PTTL(t.Context(), "a").Result()
+	left, err := r.client.PTTL(t.Context(), name).Result()
 	t.Logf("killed %v after SIGTERM, with %v of the lease left", died.Sub(told), left)
-	if err != nil || left <= 0 {
-		t.Errorf("the lease was over when the program died: %v, %v", left, err)
-	}
-	if waited := died.Sub(told); waited < grace/2 {
-		t.Errorf("it had %v to end, not %v", waited, grace)
+	if waited := died.Sub(told); err != nil || waited < grace/2 {
+		t.Errorf("it had %v to end, not %v; %v", waited, grace, err)
 	}
 	link.Heal()
 	tl.want(statusLost, "killed the program")
+	return left
+}
+
+// stalls returns a function that ends the measurement and tells for how long this process
+// did not run at most.
+func stalls(t *testing.T) func() time.Duration {
+	stop, worst := make(chan struct{}), make(chan time.Duration, 1)
+	go func() { // ends with the call of the function
+		var most time.Duration
+		for last := time.Now(); ; last = time.Now() {
+			select {
+			case <-stop:
+				worst <- most
+				return
+			case <-time.After(10 * time.Millisecond):
+				most = max(most, time.Since(last)-10*time.Millisecond)
+			}
+		}
+	}()
+	var gap time.Duration
+	end := sync.OnceFunc(func() { close(stop); gap = <-worst })
+	t.Cleanup(end)
+	return func() time.Duration { end(); return gap }
 }
 
 func TestRunLossObedient(t *testing.T) {

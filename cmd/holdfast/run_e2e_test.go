@@ -240,10 +240,12 @@ func TestRunKilled(t *testing.T) {
 	killed := time.Now()
 	tl.until("the program is gone", func() bool { return gone(pid) })
 	took := time.Since(killed)
+	left := r.client.PTTL(t.Context(), "a").Val()
 	tl.until("the lock is free", func() bool { return !r.held(t, "a") })
 	free := time.Since(killed)
-	t.Logf("the program was gone after %v, the lock free after %v", took, free)
-	if took > time.Second || free > 2*time.Second+500*time.Millisecond {
-		t.Errorf("program gone after %v, lock free after %v", took, free)
+	t.Logf("the program was gone after %v, with %v of the TTL left, the lock free after %v", took, left, free)
+	// The TTL is what counts; a busy machine may see late that it is over.
+	if took > time.Second || left > 2*time.Second || free > 5*time.Second {
+		t.Errorf("program gone after %v, %v left, lock free after %v", took, left, free)
 	}
 }

@@ -1,6 +1,6 @@
 // Command picture draws what a terminal shows as an SVG. It reads the text with its escape
 // sequences, as "tmux capture-pane -e -p" writes it, and knows those for bold, dim, underlined
-// and reversed text and for the eight colours. See docs/top.sh.
+// and reversed text and for the sixteen colours. See docs/top.sh.
 package main
 
 import (
@@ -32,6 +32,7 @@ const background, plain = "#1b1f24", "#d0d7de"
 
 var colours = map[string]string{
 	"30": "#6e7681", "31": "#ff7b72", "32": "#7ee787", "33": "#e3b341", "34": "#79c0ff", "35": "#d2a8ff", "36": "#56d4dd", "37": plain, "39": plain,
+	"90": "#8b949e", "91": "#ff7b72", "92": "#7ee787", "93": "#e3b341", "94": "#79c0ff", "95": "#d2a8ff", "96": "#56d4dd", "97": "#ffffff",
 }
 
 // style is how the next text looks.
