@@ -53,8 +53,8 @@ func TestLsAndInspect(t *testing.T) {
 		return tl.out()
 	}
 	table := regexp.MustCompile(`^NAME +HOLDER +FENCE +TTL  WAITERS\n` +
-		`jobs:a +one\\x1b\[31m +\d{16}  [345]\d\.\ds        2\n` +
-		`jobs:python +\(stranger\) +-  [345]\d\.\ds        1\n` +
+		`jobs:a +one\\x1b\[31m +\d{16}  [3456]\d\.\ds        2\n` +
+		`jobs:python +\(stranger\) +-  [3456]\d\.\ds        1\n` +
 		`jobs:\\xff +日本 +\d{16}   none        0\n$`)
 	if out := get("ls", "jobs:*"); !table.MatchString(out) {
 		t.Errorf("%s", out)
