@@ -134,8 +134,8 @@ func (t *guard) end(why error) {
 		return
 	}
 	t.why, t.told = why, time.Now()
-	t.say("%s; the program is told to end (SIGTERM)", message(why))
 	t.child.signal(sigTerm)
+	t.say("%s; the program is told to end (SIGTERM)", message(why))
 	if t.session.Err() == nil || errors.Is(why, holdfast.ErrMaxHold) {
 		t.child.signal(sigCont) // it may stand still; while the lease lasts, it may go on to its end
 	}

@@ -69,6 +69,7 @@ func (f *leadFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer p.log.close()
 	switch {
 	case !slices.Contains(restarts, f.restart):
 		return usageError(fmt.Errorf("--restart %q is none of %s", f.restart, strings.Join(restarts, ", ")))

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -149,6 +150,31 @@ func TestRunTaken(t *testing.T) {
 	tl.want(statusLost, "force-released; the program is told to end (SIGTERM)\nholdfast: killed the program")
 	if took := time.Since(began); alive(pid) || took > 5*time.Second {
 		t.Errorf("alive: %v, after %v", alive(pid), took)
+	}
+}
+
+// TestRunTakenUnread: the program is killed also if nobody reads what the tool says.
+func TestRunTakenUnread(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	defer writer.Close()
+	_ = writer.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	if n, err := writer.Write(make([]byte, 1<<20)); err == nil {
+		t.Fatalf("the pipe takes %d bytes", n)
+	}
+	tl := newTool(t, r.Addr(), "run", "--grace", "200ms", "a", "--", "sh", "-c", stubborn).start(writer)
+	pid := tl.pid()
+	if err := r.locks.Mutex("a").ForceRelease(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tl.until("the program is gone", func() bool { return gone(pid) })
+	if status := tl.wait(); status != statusLost {
+		t.Errorf("status %d", status)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +17,7 @@ type program struct {
 	args  []string
 	flags *holdFlags
 	opts  []holdfast.Option
-	log   io.Writer
+	log   *aside // to be closed
 }
 
 // newProgram reads NAME -- PROGRAM ARGS.
@@ -38,7 +37,7 @@ func newProgram(cmd *cobra.Command, args []string, flags *holdFlags) (*program, 
 	if err != nil {
 		return nil, err
 	}
-	return &program{name: args[0], args: args[1:], flags: flags, opts: opts, log: cmd.ErrOrStderr()}, nil
+	return &program{name: args[0], args: args[1:], flags: flags, opts: opts, log: newAside(cmd.ErrOrStderr())}, nil
 }
 
 type runFlags struct {
@@ -90,6 +89,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer p.log.close()
 	switch {
 	case f.noWait && cmd.Flags().Changed("wait"):
 		return usageError(errors.New("--no-wait and --wait exclude each other"))
