@@ -100,7 +100,7 @@ func (m *topModel) rate(r *topRow, now time.Time) float64 {
 	return float64(len(r.changes)) / max(min(rateWindow, now.Sub(m.began)).Seconds(), 1)
 }
 
-// Totals are the figures of the heading.
+// topTotals are the figures of the heading.
 type topTotals struct {
 	locks, held, strangers, waiters, losses int
 	rate                                    float64
