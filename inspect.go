@@ -110,6 +110,11 @@ func (l *Locker) page(ctx context.Context, scan *store.Scan) ([]string, error) {
 		names []string
 		err   error
 	}
+	for _, ctx := range []context.Context{l.ctx, ctx} { // the client may not look at it
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
 	got := make(chan page, 1)
 	l.spawn(func() {
 		names, err := scan.Next(ctx)
