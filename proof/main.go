@@ -50,7 +50,7 @@ type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
 
-var libraries = []proof.Library{proof.Holdfast, rueidislock}
+var libraries = []proof.Library{proof.Holdfast, proof.HoldfastReplicas, rueidislock}
 
 // options is what the command line says.
 type options struct {
@@ -67,7 +67,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.DurationVar(&c.For, "for", 10*time.Minute, "how long; the deployments of one server share it, and run beside the others")
 	deploy := flags.String("deploy", strings.Join(proof.Deployments, ","), "the deployments")
 	flags.StringVar(&c.Only, "faults", "", "only faults whose name has one of these `parts`, separated by commas")
-	contender := flags.String("contender", proof.Holdfast.Name, "the library: holdfast or rueidislock")
+	contender := flags.String("contender", proof.Holdfast.Name, "the library: holdfast, holdfast-replicas (which waits for one) or rueidislock")
 	flags.DurationVar(&c.Strikes, "strikes", 12*time.Second, "how long faults strike in each round")
 	flags.IntVar(&c.Workers, "workers", 6, "worker processes")
 	flags.IntVar(&c.Clients, "clients", 36, "clients of each, with two goroutines each")

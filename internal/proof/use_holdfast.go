@@ -12,8 +12,14 @@ import (
 	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
-// Holdfast is the library of this module with its defaults but for the TTL.
-var Holdfast = Library{Name: "holdfast", Fences: true, Open: openHoldfast}
+// Holdfast is the library of this module with its defaults but for the TTL;
+// HoldfastReplicas, where an acquisition counts only when one replica has it.
+var (
+	Holdfast         = Library{Name: "holdfast", Fences: true, Open: func(t Target) (Contender, error) { return openHoldfast(t) }}
+	HoldfastReplicas = Library{Name: "holdfast-replicas", Fences: true, Open: func(t Target) (Contender, error) {
+		return openHoldfast(t, holdfast.WithReplicas(1, t.TTL/4))
+	}}
+)
 
 type usesHoldfast struct {
 	client redis.UniversalClient
@@ -21,7 +27,7 @@ type usesHoldfast struct {
 	locks  *holdfast.Locker
 }
 
-func openHoldfast(t Target) (Contender, error) {
+func openHoldfast(t Target, opts ...holdfast.Option) (Contender, error) {
 	const pool = 10
 	var client redis.UniversalClient
 	switch dial := t.Dial; t.Kind {
@@ -34,7 +40,7 @@ func openHoldfast(t Target) (Contender, error) {
 	default:
 		client = redis.NewClient(&redis.Options{Addr: t.Addrs[0], Dialer: dial, PoolSize: pool})
 	}
-	return &usesHoldfast{client, pool, holdfast.New(client, holdfast.WithTTL(t.TTL))}, nil
+	return &usesHoldfast{client, pool, holdfast.New(client, append(opts, holdfast.WithTTL(t.TTL))...)}, nil
 }
 
 // Dial connects to an address by way of its proxy.
