@@ -3,7 +3,7 @@ package holdfast_test
 import (
 	"context"
 	"errors"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -47,7 +47,13 @@ func TestErrorsCause(t *testing.T) {
 		why := errors.New("power cut")
 		for range 20 { // either may be noticed first
 			ctx, cancel := context.WithCancelCause(e.ctx())
-			last := &lastMoment{ctx, sync.OnceFunc(func() { cancel(why); synctest.Wait() })}
+			var over atomic.Bool // not a sync.Once: nobody may block beside Wait
+			last := &lastMoment{ctx, func() {
+				if over.CompareAndSwap(false, true) {
+					cancel(why)
+					synctest.Wait()
+				}
+			}}
 			_, client := e.link()
 			locks := holdfast.New(client)
 			t.Cleanup(func() { _ = locks.Close() })
