@@ -135,7 +135,8 @@
 //	(appendfsync always)
 //	one server, otherwise    while it does not crash          and after a crash
 //	Sentinel, Cluster        through pauses, failovers on     and after a master has died,
-//	                         demand, the migration of slots   frozen, or been cut off
+//	                         demand, the migration of slots   frozen, or been cut off, more
+//	                                                          rarely with [WithReplicas]
 //
 // # Waiting
 //

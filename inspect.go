@@ -110,10 +110,8 @@ func (l *Locker) page(ctx context.Context, scan *store.Scan) ([]string, error) {
 		names []string
 		err   error
 	}
-	for _, ctx := range []context.Context{l.ctx, ctx} { // the client may not look at it
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
+	if ctx.Err() != nil { // the client may not look at it
+		return nil, context.Cause(ctx)
 	}
 	got := make(chan page, 1)
 	l.spawn(func() {

@@ -170,6 +170,9 @@ func (m *Mutex) ask(ctx context.Context, request func(name string) *store.Call) 
 func (l *Locker) bind(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(l.ctx, func() { cancel(ErrClosed) })
+	if l.ctx.Err() != nil {
+		cancel(ErrClosed) // at once
+	}
 	return ctx, func() { stop(); cancel(nil) }
 }
 

@@ -266,6 +266,9 @@ func TestReleaseAfterClose(t *testing.T) {
 		if held(t, e, "a") {
 			t.Error("held after Release")
 		}
+		if _, err := l.Mutex("a").Inspect(e.ctx()); !errors.Is(err, holdfast.ErrClosed) {
+			t.Errorf("Inspect after Close: %v", err)
+		}
 		if _, err := l.Mutex("a").Acquire(e.ctx()); !errors.Is(err, holdfast.ErrClosed) {
 			t.Errorf("Acquire after Close: %v", err)
 		}

@@ -167,9 +167,11 @@ func TestInspect(t *testing.T) {
 			info.TTL > holdfast.DefaultTTL || info.TTL < holdfast.DefaultTTL-5*time.Second || info.NoExpiry {
 			t.Errorf("ours: %+v", info)
 		}
-		_ = e.direct.Set(e.ctx(), "a", "stranger", 0).Err()
-		if info := look(); !info.Held || !info.Stranger || info.Label != "" || info.Fence != 0 || !info.NoExpiry || info.TTL != 0 {
-			t.Errorf("a stranger's: %+v", info)
+		for _, token := range []string{"stranger", ""} {
+			_ = e.direct.Set(e.ctx(), "a", token, 0).Err()
+			if info := look(); !info.Held || !info.Stranger || info.Label != "" || info.Fence != 0 || !info.NoExpiry || info.TTL != 0 {
+				t.Errorf("a stranger's, by the token %q: %+v", token, info)
+			}
 		}
 		if ok, err := mu.Locked(e.ctx()); !ok || err != nil {
 			t.Errorf("Locked = %v, %v", ok, err)

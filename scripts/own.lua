@@ -56,7 +56,7 @@ end
 
 -- ours tells whether what NAME holds is the token of the owner that aux knows.
 local function ours(held, owner)
-  return owner and (owner == held or string.sub(owner, 37) == held)
+  return owner and token_of(owner) == held
 end
 
 -- info returns the channel and the label in aux's field i.
