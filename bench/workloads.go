@@ -8,6 +8,8 @@ type params struct {
 	serialRounds, parallelRounds, rounds            int
 	faultTTL, heldTTL                               time.Duration
 	faultRounds, heldRounds, heldPeriods, held      int
+	many                                            []int
+	manyTime                                        time.Duration
 }
 
 // full spreads seconds for each library over rounds where a lock is contended, and over
@@ -20,6 +22,7 @@ func full(seconds, rounds, held int) params {
 		slice: second, handOffSlice: max(2*second, 5*time.Second), rounds: rounds,
 		faultTTL: 2 * time.Second, faultRounds: rounds,
 		heldTTL: 3 * time.Second, heldPeriods: 3, heldRounds: rounds, held: held,
+		many: []int{1000, 10_000, 100_000}, manyTime: time.Minute,
 	}
 }
 
@@ -31,6 +34,7 @@ func quick(held int) params {
 		slice: 700 * time.Millisecond, handOffSlice: 1000 * time.Millisecond, rounds: 1,
 		faultTTL: time.Second, faultRounds: 1,
 		heldTTL: time.Second, heldPeriods: 1, heldRounds: 1, held: held,
+		many: []int{30, 300}, manyTime: time.Second,
 	}
 }
 
@@ -85,5 +89,10 @@ var workloads = []workload{
 		about: "one process holds many locks and does nothing else: what that costs, at the " +
 			"client (getrusage) and at the server (INFO), and how many sessions were lost meanwhile. Memory: " +
 			"after less before, garbage collected, connections made before",
+	},
+	{
+		name: "many", run: manyLocks, who: []string{ours},
+		about: "the same for Holdfast alone, as the number of locks grows, and how many of the most are lost while " +
+			"64 goroutines of the same process take and release others",
 	},
 }

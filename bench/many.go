@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// manyLocks is how the cost of held locks grows with their number, and whether all are kept
+// while other locks come and go. The others are left out: the largest number takes them minutes
+// to acquire.
+func manyLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
+	r := b.roster(w)
+	var figures []*figure
+	err := r.turns(ctx, 1, func(_ int, lib *library) error {
+		for i, n := range b.many {
+			b.progress("%s: %d locks", w.name, n)
+			beside := i == len(b.many)-1
+			p, err := launch(ctx, setup{Library: lib.name, Addr: b.addr, TTL: b.heldTTL, Renew: true})
+			if err != nil {
+				return err
+			}
+			held, err := b.holdMany(ctx, p, order{Name: fmt.Sprintf("bench:%s:%d", w.name, n), Goroutines: 64, N: n}, beside)
+			p.close()
+			if err != nil {
+				return err
+			}
+			f := newFigure(number(float64(n))+" locks held, TTL "+b.heldTTL.String(), "ms CPU of client + server per 1,000 lock-seconds; memory", neither)
+			f.texts[lib.name] = fmt.Sprintf("%.2f + %.2f; %.0f bytes", held.client, held.server, held.bytes)
+			figures = append(figures, f)
+			if beside {
+				f := newFigure(fmt.Sprintf("… for %v, beside 64 goroutines that take and release others", b.manyTime), "lost; others a second", neither)
+				f.texts[lib.name] = fmt.Sprintf("%d; %s", held.lost, number(held.rate))
+				figures = append(figures, f)
+			}
+		}
+		return nil
+	})
+	return r.finish(figures...), err
+}
+
+// many is what holding many locks came to, per 1,000 lock-seconds or a lock.
+type many struct {
+	client, server, bytes, rate float64
+	lost                        int
+}
+
+func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) (m many, err error) {
+	var before, after, dropped answer
+	for _, step := range []struct {
+		op string
+		to *answer
+	}{{"prepare", new(answer)}, {"memory", &before}, {"take", new(answer)}, {"memory", &after}} {
+		if *step.to, err = p.ask(with(o, step.op)); err != nil {
+			return m, err
+		}
+	}
+	n := float64(o.N)
+	m.bytes = float64(after.Bytes-before.Bytes) / n
+	if err := sleep(ctx, b.heldTTL); err != nil {
+		return m, err
+	}
+	begin, err := b.meter(ctx, p)
+	if err != nil {
+		return m, err
+	}
+	if err := sleep(ctx, time.Duration(b.heldPeriods)*b.heldTTL); err != nil {
+		return m, err
+	}
+	end, err := b.meter(ctx, p)
+	if err != nil {
+		return m, err
+	}
+	kilo := n * end.at.Sub(begin.at).Seconds() / 1000
+	m.client, m.server = ms(end.client-begin.client)/kilo, (end.server-begin.server)*1000/kilo
+	if beside {
+		others := order{Op: "cycle", Name: o.Name + ":others", Goroutines: 64, For: b.manyTime, At: time.Now().UnixNano()}
+		a, err := p.ask(others)
+		if err != nil {
+			return m, err
+		}
+		m.rate = a.Rate
+	}
+	dropped, err = p.ask(with(o, "drop"))
+	m.lost = dropped.Lost
+	return m, err
+}
