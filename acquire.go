@@ -64,29 +64,44 @@ const tombstoneTTL = time.Minute
 
 // begin checks what can be checked without Redis, and makes the call, which lasts until
 // done.
-func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, done func(), err error) {
+func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, err error) {
 	mustContext(ctx)
 	if m.err != nil {
-		return nil, nil, m.err
+		return nil, m.err
 	}
 	conf := m.conf
 	if len(opts) > 0 {
 		if conf, err = conf.with(opts); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	if holder, ok := ctx.Value(nestKey{m.l, m.name}).(*Session); ok && holder.Err() == nil {
-		return nil, nil, ErrNested
+	if _, within := FromContext(ctx); within {
+		if holder, ok := ctx.Value(nestKey{m.l, m.name}).(*Session); ok && holder.Err() == nil {
+			return nil, ErrNested
+		}
 	}
 	if m.l.ctx.Err() != nil {
-		return nil, nil, ErrClosed
+		return nil, ErrClosed
 	}
 	m.l.enter() // Close waits for what this call leaves to be taken back
-	c = &call{m: m, conf: conf, parent: ctx, how: Asked}
+	c = m.l.calls.Get().(*call)
+	c.m, c.conf, c.parent, c.how = m, conf, ctx, Asked
 	if conf.observer != nil {
 		c.began = m.l.clock.Now()
 	}
-	return c, m.l.leave, nil
+	return c, nil
+}
+
+// done ends a call, which nobody knows any more.
+func (c *call) done() {
+	l, wake := c.m.l, c.wake
+	select {
+	case <-wake:
+	default:
+	}
+	*c = call{wake: wake}
+	l.calls.Put(c)
+	l.leave()
 }
 
 func newAttempt(m *Mutex, conf *config) *attempt {
@@ -105,11 +120,11 @@ func identity(name string, attempt uuid.UUID, given string) store.ID {
 }
 
 func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Session, error) {
-	c, done, err := m.begin(ctx, opts)
+	c, err := m.begin(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer c.done()
 	m.l.hints.start()
 	var s *Session
 	if camp.once || c.conf.hasWait && c.conf.wait == 0 {
@@ -141,7 +156,7 @@ func (c *call) once(camp campaign) (*Session, error) {
 	ctx, done := w.bound(c.parent)
 	defer done()
 	s, _, err := c.try(ctx, a, false)
-	for again := 0; again < againMost && err != nil && !c.over() && c.fleeting(err); again++ {
+	for again := 0; err != nil && ctx.Err() == nil && !c.over() && c.fleeting(err, &again); {
 		time.Sleep(minGap << again)
 		s, _, err = c.try(ctx, a, false)
 	}
@@ -356,11 +371,11 @@ func (l *Locker) takeBack(id store.ID, how func(store.ID, time.Duration) *store.
 }
 
 func (m *Mutex) resume(ctx context.Context, opts []Option, token string) (*Session, error) {
-	c, done, err := m.begin(ctx, append(opts[:len(opts):len(opts)], WithToken(token)))
+	c, err := m.begin(ctx, append(opts[:len(opts):len(opts)], WithToken(token)))
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer c.done()
 	m.l.hints.start()
 	c.how = Resumed
 	return c.conclude(c.resume())
@@ -374,6 +389,10 @@ func (c *call) resume() (*Session, error) {
 	}
 	a.Channel, a.epoch = l.hints.channel()
 	_, got := c.ask(c.parent, a, l.store.Resume(a.Attempt))
+	for again := 0; got.err != nil && !c.over() && c.fleeting(got.err, &again); {
+		time.Sleep(minGap << again)
+		_, got = c.ask(c.parent, a, l.store.Resume(a.Attempt))
+	}
 	r, err := got.reply, got.err
 	if err != nil {
 		if a.open {

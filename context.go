@@ -26,11 +26,9 @@ type sessionContext struct {
 type contextState struct {
 	std    context.Context
 	cancel context.CancelCauseFunc
-	cause  error // of the end without; nil if it was the parent's
+	err    error // of the end without
+	cause  error // likewise; nil if the end was the parent's
 }
-
-// withParent is the state of a context that ended with its parent.
-var withParent = new(contextState)
 
 func (c *sessionContext) Deadline() (time.Time, bool) { return c.parent.Deadline() }
 
@@ -71,25 +69,26 @@ func (c *sessionContext) noted() error {
 		return nil
 	case st.std != nil:
 		return st.std.Err()
-	case st.cause != nil:
-		return context.Canceled
 	default:
-		return c.parent.Err()
+		return st.err
 	}
 }
 
 // poll notes the parent's end. The parent may be anybody's, and look at its own lease: so
 // it must not be called with locks held.
 func (c *sessionContext) poll() {
-	if c.state.Load() == nil && c.parent.Err() != nil {
-		c.state.CompareAndSwap(nil, withParent)
+	if c.state.Load() != nil {
+		return
+	}
+	if err := c.parent.Err(); err != nil {
+		c.state.CompareAndSwap(nil, &contextState{err: err})
 	}
 }
 
 // end ends the context, if it has not ended. Not to be called with locks held: see poll.
 func (c *sessionContext) end(cause error) {
 	c.poll()
-	if c.state.CompareAndSwap(nil, &contextState{cause: cause}) {
+	if c.state.CompareAndSwap(nil, &contextState{err: context.Canceled, cause: cause}) {
 		return
 	}
 	if st := c.state.Load(); st.std != nil {

@@ -117,8 +117,11 @@ func (r *request) outcome() error {
 
 // moved reports whether another server has what the request is about by now.
 func (r *request) moved() bool {
-	c := r.courier
-	return c != nil && c.server != c.l.store.Server(r.call.Name)
+	if r.courier == nil || r.courier.server == "" { // which was not known
+		return false
+	}
+	now := r.courier.l.store.Server(r.call.Name)
+	return now != "" && now != r.courier.server
 }
 
 func (cs *couriers) courier(server string) *courier {

@@ -139,7 +139,9 @@ func (h *hints) subscribe(ctx context.Context) *redis.PubSub {
 // unheard is told that the server that has a lock knows of nobody on our channel, where we
 // seem to listen: at one that is its replica since a failover, say.
 func (h *hints) unheard(epoch uint64) {
-	h.mu.Lock()
+	if !h.mu.TryLock() {
+		return // the lines' mu is held: there is no time to wait for a write
+	}
 	defer h.mu.Unlock()
 	if now := h.l.clock.Now(); h.sub != nil && epoch == h.epoch() && now >= h.anew {
 		h.anew = now + anewEach

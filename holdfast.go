@@ -29,6 +29,8 @@ type Locker struct {
 	hints   *hints
 
 	couriers *couriers
+	calls    sync.Pool     // of calls that are over
+	acks     chan struct{} // room for requests that wait for replicas
 	phase    time.Duration // of the beats of renewals, so that Lockers don't keep time
 
 	// ctx ends, with ErrClosed, when Close is called.
@@ -59,6 +61,9 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 	l.lines = &lines{l: l, of: make(map[string]*line)}
 	l.hints = newHints(l)
 	l.couriers = newCouriers(l)
+	// Few of the client's connections: the others are for what must not wait, such as renewals.
+	l.acks = make(chan struct{}, max(l.store.Connections()/8, 1))
+	l.calls.New = func() any { return &call{wake: make(chan struct{}, 1)} }
 	l.phase = rand.N(time.Minute)
 	l.ctx, l.close = context.WithCancelCause(context.Background())
 	return l

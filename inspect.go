@@ -134,6 +134,10 @@ func (l *Locker) infos(ctx context.Context, names []string, yield func(Entry, er
 	}
 	for i, name := range names {
 		r, err := l.await(ctx, requests[i], answers[i])
+		if err != nil && ctx.Err() != nil { // it is the list that has ended
+			yield(Entry{}, fmt.Errorf("holdfast: list the locks: %w", ended(ctx, err)))
+			return false
+		}
 		if err != nil {
 			if !yield(Entry{Name: name}, wrap("inspect", name, ended(ctx, err))) {
 				return false
@@ -161,7 +165,8 @@ func (m *Mutex) ForceRelease(ctx context.Context) error {
 
 // ForceReleaseFence is ForceRelease for the holder of one fence, as [Mutex.Inspect] shows
 // it: if another holds the lock by then, it is left alone and the error is ErrOtherFence. So
-// it can be tried again after an error. A stranger has no fence.
+// it can be tried again after an error. A stranger has no fence. Sessions of one process that
+// pass the lock on among themselves go by one fence here until its next renewal.
 func (m *Mutex) ForceReleaseFence(ctx context.Context, fence int64) error {
 	if fence <= 0 {
 		return wrap("force the release of", m.name, invalid("the fence %d is not positive", fence))

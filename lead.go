@@ -18,8 +18,10 @@ import (
 func (m *Mutex) Lead(ctx context.Context, fn func(context.Context) error) error {
 	for c := (campaign{}); ; c.patient = true {
 		s, err := m.acquire(ctx, nil, c)
-		if err != nil && c.patient && m.pauseCampaign(ctx, err) {
-			continue
+		if c.patient && unconfirmed(err) {
+			if err = m.pauseCampaign(ctx); err == nil {
+				continue
+			}
 		}
 		if err != nil {
 			return wrap("campaign for", m.name, err)

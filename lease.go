@@ -30,6 +30,7 @@ type lease struct {
 	askNow atomic.Bool // there is reason to ask Redis at the next tick
 	open   bool        // a request of the attempt may be under way yet: leave a tombstone
 	heard  bool        // Redis knows a channel to tell us that others wait
+	acked  bool        // as many replicas have it as its options ask for; under mu
 
 	mu       sync.Mutex // of the sessions' states, too
 	short    bool       // not renewed to the full TTL yet
@@ -473,6 +474,13 @@ func (l *lease) keepPrivate(s *Session) bool {
 	return mine
 }
 
+// acknowledge notes that enough replicas have the lease: then it may be passed on.
+func (l *lease) acknowledge() {
+	l.mu.Lock()
+	l.acked = true
+	l.mu.Unlock()
+}
+
 // heritable reports whether the lease may ever be passed to a call with these options.
 func (l *lease) heritable(conf *config) bool {
 	l.mu.Lock()
@@ -503,6 +511,8 @@ func (l *lease) pass(s *Session, c *call, waiting int) *Session {
 	defer l.mu.Unlock()
 	switch {
 	case l.session != s, l.private, l.lost != nil, l.stopped, l.requests.open, !l.conf.alike(c.conf):
+		return nil
+	case c.conf.replicas > 0 && !l.acked:
 		return nil
 	case l.validUntil-now < window(l.conf.claim())/2:
 		return nil

@@ -28,7 +28,7 @@ type line struct {
 	answered    bool     // Redis has answered something
 }
 
-// call is one Acquire that stands in a line.
+// call is one Acquire that stands in a line. It is used again when it is over.
 type call struct {
 	m          *Mutex
 	conf       *config
@@ -56,7 +56,6 @@ func (c *call) notify() {
 
 // join puts a call at the end of its line.
 func (ls *lines) join(c *call) {
-	c.wake = make(chan struct{}, 1)
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ln := ls.line(c.m.name)

@@ -70,7 +70,8 @@ func (m *Mutex) Err() error { return wrap("lock", m.name, m.err) }
 //
 // ErrWaitTimeout, ErrNested, ErrInvalid and ErrClosed are reported as such, the end of
 // ctx as its cause and its Err. An error of Redis or of the network at the first try is
-// returned at once; once the lock is known to be held by another, those that may pass are
+// returned at once, or after a few more if it may be of a connection that had broken unnoticed or of
+// a failover of a Cluster; once the lock is known to be held by another, those that may pass are
 // tried again, with back-off, until ctx or the wait timeout ends, and the last one is
 // joined to the result. When Acquire fails it leaves nothing behind in Redis: a request
 // whose outcome is unknown is taken back in the background, for 5 s at most.

@@ -218,3 +218,33 @@ func TestDemotedMaster(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestClusterSlowStart: a request that was sent before it was known which server has the lock
+// is not given up for another.
+func TestClusterSlowStart(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	l := holdfast.New(c.Client())
+	defer l.Close()
+	s, err := l.Mutex("a").Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := s.Detach(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := holdfast.New(c.Client(func(o *redis.ClusterOptions) {
+		o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			time.Sleep(400 * time.Millisecond)
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		}
+	}))
+	defer slow.Close()
+	if s, err = slow.Mutex("a").Resume(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Release(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -127,8 +127,8 @@ func (c *call) stand(w *waiter, camp campaign) (*Session, error) {
 			}
 		case c.over(), errors.Is(err, ErrWaitTimeout):
 			return nil, join(err, last)
-		case c.fleeting(err) && again < againMost:
-			again, last = again+1, err
+		case c.fleeting(err, &again):
+			last = err
 		case !store.Transient(err) || !told && !ls.told(c):
 			ls.fail(c.line, err)
 			return nil, err
@@ -147,10 +147,18 @@ const againMost = 4
 // fleeting reports whether an error is likely not to come again, so that it is no reason to
 // fail at the first try: a late answer; a connection that had broken unnoticed, or that the
 // client closed because of a failover; a server of a Cluster that has lost its part to
-// another, of which the client hears only by asking.
-func (c *call) fleeting(err error) bool {
-	return errors.As(err, new(late)) || errors.Is(err, errMoved) || store.Broken(err) ||
-		c.m.l.store.Sharded() && !store.Answered(err) && store.Transient(err)
+// another, of which the client hears only by asking. again counts them.
+func (c *call) fleeting(err error, again *int) bool {
+	switch sharded := c.m.l.store.Sharded(); {
+	case errors.As(err, new(late)), errors.Is(err, errMoved), store.Broken(err),
+		sharded && store.Unsent(err) && store.Transient(err):
+		*again++
+	case sharded && store.TimedOut(err):
+		*again += againMost / 2 // that took its time
+	default:
+		return false
+	}
+	return *again <= againMost
 }
 
 // turn returns what a call of a line is to do: it has a session, or has failed; or it

@@ -74,11 +74,17 @@ func Broken(err error) bool {
 	return false
 }
 
+// TimedOut reports whether the connection said nothing for the client's time-out.
+func TimedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, context.DeadlineExceeded)
+}
+
 // passing are the answers that a server gives in a state that it leaves by itself: while
 // it loads, fails over, moves slots or is busy or full.
 var passing = []string{
 	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "OOM",
-	"MISCONF", "NOREPLICAS", "MOVED", "ASK", "max number of clients",
+	"MISCONF", "NOREPLICAS", "MOVED", "ASK", "UNBLOCKED", "max number of clients",
 }
 
 // Transient reports whether it makes sense to try again after err.

@@ -21,18 +21,15 @@ func (s *Store) Replicated(ctx context.Context, id ID, ttl time.Duration, seq ui
 	}
 	b := &batch{script: scripts.Renew, calls: []*Call{call}}
 	b.fill()
-	var wait *redis.IntCmd
-	for _, form := range []form{byHash, whole} {
-		b.prepare(ctx, form)
-		wait = redis.NewIntCmd(ctx, "wait", n, timeout.Milliseconds())
-		pipe := node.Pipeline()
-		_, _ = pipe.Process(ctx, once{b.cmd}), pipe.Process(ctx, wait)
-		exec(ctx, pipe, b)
-		if !b.unknown() {
-			break
-		}
-	}
+	b.prepare(ctx, whole) // by its hash it may be unknown, and WAIT would wait in vain
+	wait := redis.NewIntCmd(ctx, "wait", n, timeout.Milliseconds())
+	pipe := node.Pipeline()
+	_, _ = pipe.Process(ctx, once{b.cmd}), pipe.Process(ctx, wait)
+	exec(ctx, pipe, b)
 	b.answer()
+	if err := call.Err; err != nil && (!Answered(err) || redis.HasErrorPrefix(err, "MOVED")) {
+		s.Doubt()
+	}
 	if call.Err == nil && call.Reply.Status == Held {
 		return call.Reply, int(wait.Val()), wait.Err()
 	}
