@@ -44,7 +44,8 @@
 //
 // Where one of these fails, the session ends at its next renewal at the latest, and until
 // then there can be two owners. (An old master that thaws may confirm renewals for 10 s, until
-// a Sentinel makes it a replica.) What such a session passes on within its process has a fence
+// a Sentinel makes it a replica; a client goes by one Sentinel, and waits while that one still
+// names a master that is none.) What such a session passes on within its process has a fence
 // below those that others were given since, too. The fence is for that: a lock without a store that checks
 // fences makes overlap rare, not impossible (Kleppmann, "How to do distributed locking",
 // 2016). After [Mutex.Resume] and [Mutex.ForceRelease], which take the lock from a holder

@@ -24,7 +24,8 @@ most (longer if an old master that has thawed still confirms renewals); a store 
   ` + "`ctx.Err()`" + ` that gave nil. No two such spans of one lock may meet. Times are CLOCK_MONOTONIC, one
   clock for all processes. An overlap is excused only if it began while one of the faults that doc.go
   names was at work, or within a TTL after. (On Sentinel and Cluster a busy machine may bring about
-  a failover that nobody asked for: the masters are watched, and it counts as one of those faults.)
+  a failover that nobody asked for, or leave one Sentinel behind the others: masters and Sentinels are
+  watched, and that counts as one of those faults.)
 - **Inversion.** A fence is larger than that of every acquisition that had returned before the call
   began; and than that of each session before it, where no overlap is excused. Nothing excuses an
   inversion but this: a lease whose key was lost is passed on within a process before it is told.

@@ -53,6 +53,11 @@ func (d *director) round() {
 
 // rest waits until all that was begun is over. What is not is stuck.
 func (d *director) rest(h *History) {
+	if d.Deployment == Sentinel {
+		if err := await("the Sentinels agree", agreeTime, d.rig.sentinel.Agree); err != nil {
+			d.t.Error(err)
+		}
+	}
 	deadline := time.Now().Add(d.bounds().Stuck + 10*time.Second)
 	var resting sync.WaitGroup
 	for _, p := range d.workers {

@@ -17,6 +17,9 @@ func (d *director) watch() (stop func()) {
 	for _, s := range d.rig.servers {
 		watching.Go(func() { d.watchAnswers(s, quit) })
 	}
+	if d.Deployment == Sentinel {
+		watching.Go(func() { d.watchSentinels(quit) })
+	}
 	if d.Deployment == Sentinel || d.Deployment == Cluster {
 		watching.Go(func() { d.watchMasters(quit) })
 	}
@@ -80,6 +83,30 @@ func (d *director) watchMasters(quit <-chan struct{}) {
 		})
 	}
 }
+
+// watchSentinels looks whether they are of one mind about who is master. While they are not, a
+// client may be sent to the old one, which is a master itself as long as none of them has made
+// it a replica.
+func (d *director) watchSentinels(quit <-chan struct{}) {
+	last := now() // when they were
+	for every(200*time.Millisecond, quit) {
+		if d.rig.sentinel.Agree() {
+			last = now()
+			continue
+		}
+		window := d.open(Window{Name: "Sentinels of two minds", From: last, Excuses: true})
+		err := await("the Sentinels agree", agreeTime, d.rig.sentinel.Agree)
+		last = now()
+		d.shut(window, func(w *Window) {
+			w.Err = err
+			w.Excused, w.To = last+int64(d.TTL), last+int64(d.TTL)+int64(5*time.Second)
+		})
+	}
+}
+
+// agreeTime is longer than a Sentinel in TILT, which knows that the machine was busy, does
+// nothing (30 s).
+const agreeTime = time.Minute
 
 // roles returns whether each server is a master; of one that does not answer, what it was.
 func (g *rig) roles(before []bool) []bool {

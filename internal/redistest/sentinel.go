@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +95,20 @@ func (s *Sentinel) Master() *Server {
 		return false
 	})
 	return master
+}
+
+// Agree reports whether all Sentinels name the same master. One that a busy machine has kept
+// waiting (TILT) may name the old one for half a minute, and a client asks any of them.
+func (s *Sentinel) Agree() bool {
+	var first []string
+	for _, sentinel := range s.Sentinels {
+		at, err := sentinel.do(context.Background(), "sentinel", "get-master-addr-by-name", MasterName).StringSlice()
+		if err != nil || first != nil && !slices.Equal(first, at) {
+			return false
+		}
+		first = at
+	}
+	return true
 }
 
 // Addrs are the addresses of the Sentinels.
