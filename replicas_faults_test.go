@@ -28,6 +28,7 @@ func withReplica(t *testing.T, args ...string) (master, replica *redistest.Serve
 		info, _ := client.Info(t.Context(), "replication").Result()
 		return strings.Contains(info, "state=online")
 	})
+	answering(t, client, 1)
 	return master, replica
 }
 
@@ -181,7 +182,7 @@ func TestReplicasLead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	terms := 0
-	err := l.Mutex("lead", holdfast.WithReplicas(1, 300*time.Millisecond)).Lead(ctx, func(ctx context.Context) error {
+	err := l.Mutex("lead", holdfast.WithReplicas(1, 2*time.Second)).Lead(ctx, func(ctx context.Context) error {
 		terms++
 		s, _ := holdfast.FromContext(ctx)
 		switch terms {

@@ -27,7 +27,20 @@ func replicated(t *testing.T) (master *redistest.Server, replicas []*redistest.S
 		info, _ := client.Info(t.Context(), "replication").Result()
 		return strings.Count(info, "state=online") == 2
 	})
+	answering(t, client, 2)
 	return master, replicas
+}
+
+// answering waits until so many replicas have acknowledged something.
+func answering(t *testing.T, client *redis.Client, n int) {
+	t.Helper()
+	conn := client.Conn()
+	defer conn.Close()
+	eventually(t, "the replicas acknowledge a write", func() bool {
+		_ = conn.Set(t.Context(), "warm", 1, time.Minute).Err()
+		have, _ := conn.Wait(t.Context(), n, time.Second).Result()
+		return int(have) >= n
+	})
 }
 
 // holds reports whether a server has the key.
