@@ -106,7 +106,7 @@ func TestReplicasPass(t *testing.T) {
 			t.Error("acquired without a replica")
 		}
 		if err := <-next; !errors.Is(err, holdfast.ErrReplicas) {
-			t.Errorf("passed on without a replica: %v", err)
+			t.Fatalf("passed on without a replica: %v", err)
 		}
 		hook.Store(nil)
 		cancel()

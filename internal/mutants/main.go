@@ -17,28 +17,40 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func main() {
 	verbose := flag.Bool("v", false, "show what the tests print")
 	flag.Parse()
 	bad, ran := 0, 0
+	var mu sync.Mutex
+	var running errgroup.Group
+	running.SetLimit(2) // building takes most of the time
 	for _, m := range mutants {
 		if flag.NArg() > 0 && !slices.Contains(flag.Args(), m.name) {
 			continue
 		}
 		ran++
-		began := time.Now()
-		verdict, out := m.run()
-		if verdict != caught {
-			bad++
-		}
-		fmt.Printf("%-9s %5.1fs  %s\n", verdict, time.Since(began).Seconds(), m.name)
-		if *verbose || verdict != caught {
-			fmt.Println(out)
-		}
+		running.Go(func() error {
+			began := time.Now()
+			verdict, out := m.run()
+			mu.Lock()
+			defer mu.Unlock()
+			if verdict != caught {
+				bad++
+			}
+			fmt.Printf("%-9s %5.1fs  %s\n", verdict, time.Since(began).Seconds(), m.name)
+			if *verbose || verdict != caught {
+				fmt.Println(out)
+			}
+			return nil
+		})
 	}
+	_ = running.Wait()
 	fmt.Printf("%d mutants, %d not caught\n", ran, bad)
 	if bad > 0 || ran == 0 {
 		os.Exit(1)
