@@ -32,7 +32,7 @@ func (d *director) sumUp() error {
 	if d.refused == 0 {
 		return fmt.Errorf("no write was refused, want at least the late one")
 	}
-	fmt.Fprintln(s.out, "\nThis was one lock. One process can hold 100,000: docs/bench.md says what that takes.")
+	fmt.Fprintln(s.out, "\nOne process can hold 100,000 such locks: docs/bench.md says at what cost.")
 	fmt.Fprintf(s.out, "\nNothing went wrong in %.1fs.\n", now.Sub(s.start).Seconds())
 	return nil
 }

@@ -121,10 +121,12 @@ func TestRunJobControl(t *testing.T) {
 	o.press("one\n")
 	o.shows("read <one>")
 	for range 2 {
-		o.press("\x1a")
-		for range 2000 {
+		for i := range 2000 {
 			if state(t, o.cmd.Process.Pid) == "T" {
 				break
+			}
+			if i%400 == 0 { // the program may not be in the foreground again yet
+				o.press("\x1a")
 			}
 			time.Sleep(5 * time.Millisecond)
 		}
