@@ -156,8 +156,7 @@ func (c *call) once(camp campaign) (*Session, error) {
 	ctx, done := w.bound(c.parent)
 	defer done()
 	s, _, err := c.try(ctx, a, false)
-	for again := 0; err != nil && ctx.Err() == nil && !c.over() && c.fleeting(err, &again); {
-		time.Sleep(minGap << again)
+	for again := 0; ctx.Err() == nil && c.again(err, &again); {
 		s, _, err = c.try(ctx, a, false)
 	}
 	if s != nil {
@@ -389,8 +388,7 @@ func (c *call) resume() (*Session, error) {
 	}
 	a.Channel, a.epoch = l.hints.channel()
 	_, got := c.ask(c.parent, a, l.store.Resume(a.Attempt))
-	for again := 0; got.err != nil && !c.over() && c.fleeting(got.err, &again); {
-		time.Sleep(minGap << again)
+	for again := 0; c.again(got.err, &again); {
 		_, got = c.ask(c.parent, a, l.store.Resume(a.Attempt))
 	}
 	r, err := got.reply, got.err

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,21 +14,6 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/redistest"
 )
-
-// withReplica starts a master with one replica.
-func withReplica(t *testing.T, args ...string) (master, replica *redistest.Server) {
-	t.Helper()
-	master = redistest.Start(t, append(args, "--repl-diskless-sync-delay", "0")...)
-	host, port, _ := net.SplitHostPort(master.Addr())
-	replica = redistest.Start(t, "--replicaof", host, port)
-	client := master.Client()
-	eventually(t, "the replica is in sync", func() bool {
-		info, _ := client.Info(t.Context(), "replication").Result()
-		return strings.Contains(info, "state=online")
-	})
-	answering(t, client, 1)
-	return master, replica
-}
 
 // TestReplicasPool: those that wait for replicas don't use up the connections by which other
 // locks are renewed.
@@ -70,7 +53,8 @@ func TestReplicasPool(t *testing.T) {
 // it was given to ends at that moment.
 func TestReplicasPass(t *testing.T) {
 	t.Parallel()
-	master, replica := withReplica(t)
+	master, replicas := replicated(t, 1)
+	replica := replicas[0]
 	if err := master.Client().Do(t.Context(), "acl", "setuser", "default", "resetchannels").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +98,19 @@ func TestReplicasPass(t *testing.T) {
 	}
 }
 
+// detached acquires a lock and leaves it to its token.
+func detached(t *testing.T, mu *holdfast.Mutex) (token string) {
+	t.Helper()
+	s, err := mu.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err = s.Detach(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
 // TestReplicasResume: a lease that was taken up stays its token's if too few replicas have it.
 func TestReplicasResume(t *testing.T) {
 	t.Parallel()
@@ -121,18 +118,12 @@ func TestReplicasResume(t *testing.T) {
 	l := holdfast.New(client)
 	defer l.Close()
 	mu := l.Mutex("lock")
-	s, err := mu.Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := s.Detach(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	token := detached(t, mu)
 	if _, err := mu.Resume(t.Context(), token, holdfast.WithReplicas(1, 50*time.Millisecond)); !errors.Is(err, holdfast.ErrReplicas) {
 		t.Errorf("Resume: %v", err)
 	}
-	if s, err = mu.Resume(t.Context(), token); err != nil {
+	s, err := mu.Resume(t.Context(), token)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Release(t.Context()); err != nil {
@@ -165,7 +156,8 @@ func TestReplicasHang(t *testing.T) {
 // for a while, and ends with its context.
 func TestReplicasLead(t *testing.T) {
 	t.Parallel()
-	master, replica := withReplica(t)
+	master, replicas := replicated(t, 1)
+	replica := replicas[0]
 	admin := master.Client()
 	var armed atomic.Bool
 	client := redis.NewClient(&redis.Options{Addr: master.Addr(), ReadTimeout: 200 * time.Millisecond})

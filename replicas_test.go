@@ -14,20 +14,20 @@ import (
 	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
-// replicated starts a master with two replicas.
-func replicated(t *testing.T) (master *redistest.Server, replicas []*redistest.Server) {
+// replicated starts a master with n replicas that acknowledge what it writes.
+func replicated(t *testing.T, n int) (master *redistest.Server, replicas []*redistest.Server) {
 	t.Helper()
 	master = redistest.Start(t, "--repl-diskless-sync-delay", "0")
 	host, port, _ := net.SplitHostPort(master.Addr())
-	for range 2 {
+	for range n {
 		replicas = append(replicas, redistest.Start(t, "--replicaof", host, port))
 	}
 	client := master.Client()
-	eventually(t, "both replicas are in sync", func() bool {
+	eventually(t, "the replicas are in sync", func() bool {
 		info, _ := client.Info(t.Context(), "replication").Result()
-		return strings.Count(info, "state=online") == 2
+		return strings.Count(info, "state=online") == n
 	})
-	answering(t, client, 2)
+	answering(t, client, n)
 	return master, replicas
 }
 
@@ -57,7 +57,7 @@ func holds(t *testing.T, s *redistest.Server, name string) bool {
 // did, whichever way it came.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	master, replicas := replicated(t)
+	master, replicas := replicated(t, 2)
 	a := holdfast.New(master.Client(), holdfast.WithReplicas(2, 2*time.Second))
 	defer a.Close()
 	b := holdfast.New(master.Client(), holdfast.WithReplicas(2, 2*time.Second))
@@ -144,7 +144,7 @@ func tooFew(t *testing.T, what string, err error) {
 // and one of a leader's campaigns is tried again.
 func TestReplicasCome(t *testing.T) {
 	t.Parallel()
-	master, replicas := replicated(t)
+	master, replicas := replicated(t, 2)
 	l := holdfast.New(master.Client(), holdfast.WithReplicas(2, 7*time.Second))
 	defer l.Close()
 	pause := func(d time.Duration) (over chan struct{}) {

@@ -168,7 +168,7 @@ func TestClusterReplicas(t *testing.T) {
 // listened there listen to the new one soon, which would not count them else.
 func TestDemotedMaster(t *testing.T) {
 	t.Parallel()
-	old, replicas := replicated(t)
+	old, replicas := replicated(t, 2)
 	next := replicas[0]
 	var at atomic.Pointer[string]
 	point := func(s *redistest.Server) { addr := s.Addr(); at.Store(&addr) }
@@ -226,14 +226,7 @@ func TestClusterSlowStart(t *testing.T) {
 	c := redistest.StartCluster(t)
 	l := holdfast.New(c.Client())
 	defer l.Close()
-	s, err := l.Mutex("a").Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := s.Detach(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	token := detached(t, l.Mutex("a"))
 	slow := holdfast.New(c.Client(func(o *redis.ClusterOptions) {
 		o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			time.Sleep(400 * time.Millisecond)
@@ -241,7 +234,8 @@ func TestClusterSlowStart(t *testing.T) {
 		}
 	}))
 	defer slow.Close()
-	if s, err = slow.Mutex("a").Resume(t.Context(), token); err != nil {
+	s, err := slow.Mutex("a").Resume(t.Context(), token)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Release(t.Context()); err != nil {

@@ -161,6 +161,16 @@ func (c *call) fleeting(err error, again *int) bool {
 	return *again <= againMost
 }
 
+// again reports whether to ask again after err, if any, and pauses before that. It is for those
+// who don't stand in line, which pauses by itself.
+func (c *call) again(err error, times *int) bool {
+	if err == nil || c.over() || !c.fleeting(err, times) {
+		return false
+	}
+	time.Sleep(minGap << *times)
+	return true
+}
+
 // turn returns what a call of a line is to do: it has a session, or has failed; or it
 // asks with the attempt, not before at; or, without one, waits.
 func (ls *lines) turn(c *call) (s *Session, a *attempt, at time.Duration, err error) {

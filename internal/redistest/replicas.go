@@ -28,10 +28,7 @@ func StartReplicatedCluster(t testing.TB) *Cluster {
 		waitFor(ctx, t, "the master's address at its replica", func() bool {
 			return s.do(ctx, "cluster", "replicate", id).Err() == nil
 		})
-		waitFor(ctx, t, "replica", func() bool {
-			info, _ := s.do(ctx, "info", "replication").Text()
-			return strings.Contains(info, "master_link_status:up")
-		})
+		s.waitSynced(ctx, t)
 	}
 	for _, s := range c.Nodes {
 		waitFor(ctx, t, "the cluster", func() bool {
@@ -40,4 +37,13 @@ func StartReplicatedCluster(t testing.TB) *Cluster {
 		})
 	}
 	return c
+}
+
+// waitSynced waits until a replica has what its master has.
+func (s *Server) waitSynced(ctx context.Context, t testing.TB) {
+	t.Helper()
+	waitFor(ctx, t, "replica", func() bool {
+		info, _ := s.do(ctx, "info", "replication").Text()
+		return strings.Contains(info, "master_link_status:up")
+	})
 }

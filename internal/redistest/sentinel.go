@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -35,10 +33,7 @@ func StartSentinel(t testing.TB) *Sentinel {
 	args = append(args, "--replicaof", host, port)
 	s.Servers = append(s.Servers, Start(t, args...), Start(t, args...))
 	for _, replica := range s.Servers[1:] {
-		waitFor(ctx, t, "replica", func() bool {
-			info, _ := replica.do(ctx, "info", "replication").Text()
-			return strings.Contains(info, "master_link_status:up")
-		})
+		replica.waitSynced(ctx, t)
 	}
 	// Only now, so that the Sentinels' first look at the master shows both
 	// replicas: the next look is 10 s later.
@@ -81,12 +76,12 @@ func (s *Sentinel) Master() *Server {
 	var master *Server
 	waitFor(ctx, s.t, "master", func() bool {
 		for _, sentinel := range s.Sentinels {
-			at, err := sentinel.do(ctx, "sentinel", "get-master-addr-by-name", MasterName).StringSlice()
-			if err != nil || len(at) != 2 {
+			at, err := sentinel.masterAddr(ctx)
+			if err != nil {
 				continue // this one may be down: ask the next
 			}
 			for _, server := range s.Servers {
-				if server.Addr() == net.JoinHostPort(at[0], at[1]) {
+				if server.Addr() == at {
 					master = server
 					return true
 				}
@@ -100,15 +95,27 @@ func (s *Sentinel) Master() *Server {
 // Agree reports whether all Sentinels name the same master. One that a busy machine has kept
 // waiting (TILT) may name the old one for half a minute, and a client asks any of them.
 func (s *Sentinel) Agree() bool {
-	var first []string
+	var first string
 	for _, sentinel := range s.Sentinels {
-		at, err := sentinel.do(context.Background(), "sentinel", "get-master-addr-by-name", MasterName).StringSlice()
-		if err != nil || first != nil && !slices.Equal(first, at) {
+		at, err := sentinel.masterAddr(context.Background())
+		if err != nil || first != "" && at != first {
 			return false
 		}
 		first = at
 	}
 	return true
+}
+
+// masterAddr is where a Sentinel says the master is.
+func (s *Server) masterAddr(ctx context.Context) (string, error) {
+	at, err := s.do(ctx, "sentinel", "get-master-addr-by-name", MasterName).StringSlice()
+	if err != nil {
+		return "", err
+	}
+	if len(at) != 2 {
+		return "", fmt.Errorf("redistest: a master's address of %d parts", len(at))
+	}
+	return net.JoinHostPort(at[0], at[1]), nil
 }
 
 // Addrs are the addresses of the Sentinels.
