@@ -19,7 +19,8 @@ type Store struct {
 	client  redis.UniversalClient
 	sharded bool // keys must share a slot
 	ring    bool
-	chunk   atomic.Int32 // how many locks a script may be called for
+	chunk   atomic.Int32              // how many locks a script may be called for
+	doubted atomic.Pointer[time.Time] // when the last doubt was followed: see Doubt
 	pool    int
 	// flags go with every script that may grant the lock: "s" if the server that runs it
 	// knows everybody who listens to a channel. A node of a Cluster does not.
@@ -119,11 +120,23 @@ func (s *Store) Sharded() bool { return s.sharded }
 
 // Doubt says that a server may no longer have what it had: it could not be asked, or has not
 // answered. A Cluster's client, which otherwise looks once a minute, asks who has it now.
+//
+// It asks any node, the one in doubt perhaps, which may hang; and ReloadState does nothing while
+// an earlier one hangs. So this is by ForEachMaster, which loads the state for itself, and each
+// doubt asks a node of its own choice. What hangs ends with the client's time-outs.
 func (s *Store) Doubt() {
-	if c, ok := s.client.(*redis.ClusterClient); ok {
-		c.ReloadState(context.Background())
+	c, ok := s.client.(*redis.ClusterClient)
+	now, last := time.Now(), s.doubted.Load()
+	if !ok || last != nil && now.Sub(*last) < doubtEach || !s.doubted.CompareAndSwap(last, &now) {
+		return
 	}
+	go func() {
+		_ = c.ForEachMaster(context.Background(), func(context.Context, *redis.Client) error { return nil })
+	}()
 }
+
+// doubtEach is how often a client asks who has what, at most.
+const doubtEach = DoubtAfter / 3
 
 // DoubtAfter is how long an answer takes until it is doubted that one comes.
 const DoubtAfter = 300 * time.Millisecond
