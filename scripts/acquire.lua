@@ -18,41 +18,41 @@
 -- Running it again is safe: an attempt that holds NAME is told so, and what is left of
 -- its TTL; one that waits keeps its place. aux is written first and NAME last: after an
 -- error NAME was not written.
-local aux = redis.call('HMGET', KEYS[2], 'f', 'x', 'q', 'i')
-local held = redis.call('GET', KEYS[1])
-local last, queue = tonumber(aux[1]) or 0, aux[3]
-local holder = held and redis.call('HGET', KEYS[2], 'o')
+local aux = call('HMGET', KEYS[2], 'f', 'x', 'q', 'i')
+local held = call('GET', KEYS[1])
+local last, queue = aux[1], aux[3]
+local holder = held and call('HGET', KEYS[2], 'o')
 if held == ARGV[1] and holder == ARGV[2] then
   -- It may have begun to listen since it was granted NAME.
   local i = ARGV[5] .. ' ' .. ARGV[4]
   if ARGV[5] ~= '' and aux[4] ~= i then redis.pcall('HSET', KEYS[2], 'i', i) end
   -- Whether the fence ran ahead of the clock is not known here: say yes, to be safe.
-  return {OK, redis.call('PTTL', KEYS[1]), last, note(queue, true)}
+  return {OK, call('PTTL', KEYS[1]), tonumber(last) or 0, note(queue, true)}
 end
-if withdrawn(aux[2], ARGV[2]) then
-  if held then return {0, redis.call('PTTL', KEYS[1]), last, 0} end
+if aux[2] and withdrawn(aux[2], ARGV[2]) then
+  if held then return {0, call('PTTL', KEYS[1]), tonumber(last) or 0, 0} end
   return {-4, 0, 0, 0}
 end
 
-local me, place, queues = string.sub(ARGV[2], 1, 36), 0, string.find(ARGV[6], 'q', 1, true)
+local place, queues = 0, find(ARGV[6], 'q', 1, true)
 if queues and (held or queue) then
   place = stand(queue, ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 elseif held and queue then
-  leave(me)
+  leave(attempt_of(ARGV[2]))
 end
 if held then
   local known = ours(held, holder)
   -- The holder hears of the first to wait, and again whenever that one asks: the message may
   -- have been lost.
   if known and place == 1 then tell(info(aux[4]), 'w ' .. KEYS[1]) end
-  local reply = {known and 0 or -7, redis.call('PTTL', KEYS[1]), last, place}
-  if place > 0 and string.find(ARGV[6], 's', 1, true) and unheard(ARGV[5]) then reply[5] = '!' end
+  local reply = {known and 0 or -7, call('PTTL', KEYS[1]), tonumber(last) or 0, place}
+  if place > 0 and find(ARGV[6], 's', 1, true) and unheard(ARGV[5]) then reply[5] = '!' end
   return reply
 end
 local others = false
 if queue then
-  local fence, claim
-  fence, claim, others, last = hand_on(last, me, string.find(ARGV[6], 's', 1, true))
+  local me, fence, claim = attempt_of(ARGV[2])
+  fence, claim, others, last = hand_on(last, me, find(ARGV[6], 's', 1, true))
   if fence then
     if not queues then leave(me) end
     return {0, claim, fence, place}
@@ -62,7 +62,8 @@ end
 local fence, ahead = next_fence(last)
 install(fence, ARGV[2], ARGV[4], ARGV[5], aux[4])
 local ttl = tonumber(ARGV[3])
--- To look costs less than to write; an hour less than a day will do.
-if redis.call('PTTL', KEYS[2]) < ttl + 82800000 then keep(ttl) end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+if ttl > 3600000 or not last or sub(last, 1, 6) ~= sub(int(fence), 1, 6) then
+  keep(ttl)
+end
+call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return {OK, ttl, fence, note(others, ahead)}

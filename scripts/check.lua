@@ -6,4 +6,4 @@
 --   1  ours     -1, -2, -3  gone, taken by another, forced open
 local why, queue = lost()
 if why then return {why, 0, 0, 0} end
-return {OK, redis.call('PTTL', KEYS[1]), 0, note(queue)}
+return {OK, call('PTTL', KEYS[1]), 0, note(queue)}

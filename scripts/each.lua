@@ -6,10 +6,6 @@
 -- Replies what the script does for the only lock, or an array of that. What fails for
 -- one of several locks does not concern the others: {-8, 0, 0, 0, the error}. But a replica
 -- says so of the whole, for clients look for that.
-local locks = #keys / WIDTH
-local shared = #args - locks
-for i = 1, shared do ARGV[i + 2] = args[i] end
-
 local function of(lock)
   for i = 1, WIDTH do KEYS[i] = keys[(lock - 1) * WIDTH + i] end
   ARGV[2] = args[shared + lock]

@@ -5,24 +5,24 @@
 -- was so. So a fence grows even if aux was lost, as long as the clock goes forward. It is
 -- below 2^53, so a Lua number holds it.
 local function next_fence(last)
-  local seconds, micros = clock()
-  local fence = seconds * 1000000 + micros
-  last = tonumber(last)
-  if last and last >= fence then return last + 1, true end
-  return fence, false
+  local now, written = clock()
+  last = last or ''
+  -- Numbers of as many digits are in the order of their texts, which need not be read.
+  if #last > #written or #last == #written and last >= written then return last + 1, true end
+  return now, false
 end
 
 -- withdrawn tells whether the tombstones name an owner's attempt.
 local function withdrawn(tombstones, owner)
-  return tombstones and string.find(tombstones, string.sub(owner, 1, 36), 1, true)
+  return tombstones and find(tombstones, attempt_of(owner), 1, true)
 end
 
 -- install makes an owner the one that aux knows; known is aux's field i, if it was read.
 local function install(fence, owner, label, channel, known)
   local i = channel .. ' ' .. label
   if i == known then
-    redis.call('HSET', KEYS[2], 'f', int(fence), 'o', owner)
+    call('HSET', KEYS[2], 'f', int(fence), 'o', owner)
   else
-    redis.call('HSET', KEYS[2], 'f', int(fence), 'o', owner, 'i', i)
+    call('HSET', KEYS[2], 'f', int(fence), 'o', owner, 'i', i)
   end
 end

@@ -13,16 +13,16 @@
 --
 -- NOT safe to run again without a fence: a second run takes NAME from the next holder. With
 -- one it is: the next holder has another.
-local held = redis.call('GET', KEYS[1])
+local held = call('GET', KEYS[1])
 if not held then return {GONE, 0, 0, 0} end
-local aux = redis.call('HMGET', KEYS[2], 'o', 'i', 'q', 'f')
+local aux = call('HMGET', KEYS[2], 'o', 'i', 'q', 'f')
 if ARGV[4] ~= '' then
   if not ours(held, aux[1]) then return {-7, 0, 0, 0} end
   if aux[4] ~= ARGV[4] then return {TAKEN, 0, tonumber(aux[4]) or 0, 0} end
 end
-redis.call('DEL', KEYS[1])
+call('DEL', KEYS[1])
 if ours(held, aux[1]) then
-  redis.call('HSET', KEYS[2], 'k', aux[1])
+  call('HSET', KEYS[2], 'k', aux[1])
   tell(info(aux[2]), 'c ' .. KEYS[1])
 end
 if aux[3] then hand_on(aux[4], nil, ARGV[3] == 's') end

@@ -9,26 +9,25 @@
 -- waiters are, in the order of the queue: for how long, ms (15 digits), each counts as
 -- alive yet, the length of its label (3), and the label.
 local function waiting(order)
-  local seconds, micros = clock()
-  local now, list = seconds * 1000 + math.floor(micros / 1000), {}
+  local now, list = now_ms(), {}
   for at = 1, #order, 36 do
-    local data = redis.call('HGET', KEYS[3], string.sub(order, at, at + 35))
+    local data = call('HGET', KEYS[3], sub(order, at, at + 35))
     if data then
-      local alive, channel = tonumber(string.sub(data, 1, 15)), tonumber(string.sub(data, 31, 33))
-      local size = string.sub(data, 34, 36)
+      local alive, channel = tonumber(sub(data, 1, 15)), tonumber(sub(data, 31, 33))
+      local size = sub(data, 34, 36)
       list[#list + 1] = string.format('%015.0f%s', math.max(alive - now, 0), size)
-        .. string.sub(data, 37 + channel, 36 + channel + tonumber(size))
+        .. sub(data, 37 + channel, 36 + channel + tonumber(size))
     end
   end
   return table.concat(list)
 end
 
-local held = redis.call('GET', KEYS[1])
-local order = redis.call('HGET', KEYS[3], 'q') or ''
+local held = call('GET', KEYS[1])
+local order = call('HGET', KEYS[3], 'q') or ''
 local reply = {GONE, 0, 0, #order / 36, ''}
 if held then
-  local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'i')
-  reply[1], reply[2] = -7, redis.call('PTTL', KEYS[1])
+  local aux = call('HMGET', KEYS[2], 'f', 'o', 'i')
+  reply[1], reply[2] = -7, call('PTTL', KEYS[1])
   if ours(held, aux[2]) then
     local _, label = info(aux[3])
     reply[1], reply[3], reply[5] = OK, tonumber(aux[1]) or 0, label or ''

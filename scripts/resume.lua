@@ -11,8 +11,8 @@
 --  -4  this attempt was withdrawn
 --
 -- Running it again is safe: an attempt that was installed is told its fence.
-local held = redis.call('GET', KEYS[1])
-local aux = redis.call('HMGET', KEYS[2], 'f', 'o', 'x', 'q', 'i')
+local held = call('GET', KEYS[1])
+local aux = call('HMGET', KEYS[2], 'f', 'o', 'x', 'q', 'i')
 if held ~= ARGV[1] then return {held and TAKEN or GONE, 0, 0, 0} end
 if withdrawn(aux[3], ARGV[2]) then return {-4, 0, 0, 0} end
 

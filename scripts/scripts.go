@@ -32,6 +32,8 @@ func perLock(keys int, parts ...string) *Script {
 var (
 	//go:embed own.lua
 	own string
+	//go:embed ttl.lua
+	ttl string
 	//go:embed fence.lua
 	fence string
 	//go:embed queue.lua
@@ -63,10 +65,10 @@ var (
 // The scripts as Redis gets them: each behind the parts that it builds on.
 var (
 	Acquire = perLock(3, own, fence, queue, acquire)
-	Resume  = perLock(2, own, fence, queue, resume)
-	Renew   = perLock(2, own, renew)
+	Resume  = perLock(2, own, ttl, fence, queue, resume)
+	Renew   = perLock(2, own, ttl, renew)
 	Touch   = script(1, touch)
-	Extend  = perLock(2, own, extend)
+	Extend  = perLock(2, own, ttl, extend)
 	Release = perLock(3, own, fence, queue, release)
 	Check   = perLock(2, own, check)
 	Inspect = perLock(3, own, inspect)
