@@ -106,17 +106,17 @@ func (c *call) done() {
 
 func newAttempt(m *Mutex, conf *config) *attempt {
 	a := &attempt{m: m, conf: conf, uid: uuid.New()} // from crypto/rand
-	a.Attempt = store.Attempt{ID: identity(m.name, a.uid, conf.token), TTL: conf.ttl, Label: conf.label}
+	a.Attempt = store.Attempt{ID: identity(m.lock, a.uid, conf.token), TTL: conf.ttl, Label: conf.label}
 	return a
 }
 
 // identity is whose a lease is: the attempt's, and its token, if none was given.
-func identity(name string, attempt uuid.UUID, given string) store.ID {
+func identity(lock *store.Lock, attempt uuid.UUID, given string) store.ID {
 	own := attempt.String()
 	if given == "" {
-		return store.ID{Name: name, Token: own, Owner: own}
+		return store.ID{Lock: lock, Token: own, Owner: own}
 	}
-	return store.ID{Name: name, Token: given, Owner: own + given}
+	return store.ID{Lock: lock, Token: given, Owner: own + given}
 }
 
 func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Session, error) {
@@ -219,10 +219,10 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 
 // ask sends one request of the attempt and notes whether its outcome is known. A grant
 // that can be trusted ends it with a session.
-func (c *call) ask(ctx context.Context, a *attempt, request *store.Call) (*Session, answer) {
+func (c *call) ask(ctx context.Context, a *attempt, request store.Call) (*Session, answer) {
 	l := c.m.l
 	l.lines.note(a, +1, nil)
-	r, answered := l.send(ctx, request)
+	r := l.send(ctx, request)
 	var doubt <-chan time.Time
 	if l.store.Sharded() {
 		t := time.NewTicker(store.DoubtAfter)
@@ -236,8 +236,8 @@ func (c *call) ask(ctx context.Context, a *attempt, request *store.Call) (*Sessi
 				return nil, l.lines.giveUp(a, r, errMoved)
 			}
 			l.store.Doubt()
-		case <-answered:
-			got := r.answer()
+		case <-r.answered:
+			got := r.take(l)
 			l.lines.note(a, -1, got.err)
 			got.err = causeOf(ctx, got.err)
 			return nil, got
@@ -352,7 +352,7 @@ func (ls *lines) takeBack(a *attempt) {
 	open, waits := a.open || a.flying > 0, a.waits
 	ls.mu.Unlock()
 	if open || waits {
-		ls.l.takeBack(a.ID, func(id store.ID, tombstone time.Duration) *store.Call {
+		ls.l.takeBack(a.ID, func(id store.ID, tombstone time.Duration) store.Call {
 			if !open {
 				tombstone = 0
 			}
@@ -361,9 +361,9 @@ func (ls *lines) takeBack(a *attempt) {
 	}
 }
 
-func (l *Locker) takeBack(id store.ID, how func(store.ID, time.Duration) *store.Call) {
+func (l *Locker) takeBack(id store.ID, how func(store.ID, time.Duration) store.Call) {
 	l.spawn(func() {
-		_, _, _ = l.insist(context.Background(), cleanupTime, func() *store.Call {
+		_, _, _ = l.insist(context.Background(), cleanupTime, func() store.Call {
 			return how(id, tombstoneTTL)
 		})
 	})

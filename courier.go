@@ -3,6 +3,7 @@ package holdfast
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,14 +52,22 @@ const (
 	loadMost = 1024
 )
 
-// request is one call on somebody's behalf.
+// request is one call on somebody's behalf. It is used again once its answer was taken.
 type request struct {
 	ctx      context.Context // when it is done nobody waits for the answer any more
-	call     *store.Call
+	call     store.Call
 	sent     time.Duration
-	answered chan<- *request // has room
+	answered chan *request // has room
 	courier  *courier
-	taken    bool // on its way, or dropped; under the courier's mu
+	off      bool // on its way, or dropped; under the courier's mu
+}
+
+// take returns what came of a request whose answer has come, which ends it.
+func (r *request) take(l *Locker) answer {
+	got := r.answer()
+	*r = request{answered: r.answered}
+	l.requests.Put(r)
+	return got
 }
 
 func (r *request) answer() answer { return answer{r.sent, r.call.Reply, r.call.Err} }
@@ -72,27 +81,84 @@ type answer struct {
 
 // send starts one request. go-redis ignores a cancellation in mid-flight, so whoever waits
 // for the answer looks at ctx himself, and the request goes on until the client's time-out.
-func (l *Locker) send(ctx context.Context, call *store.Call) (*request, <-chan *request) {
-	answered := make(chan *request, 1)
-	return l.sendTo(ctx, call, answered), answered
+func (l *Locker) send(ctx context.Context, call store.Call) *request {
+	r := l.requests.Get().(*request)
+	r.ctx, r.call = ctx, call
+	l.start(r)
+	return r
 }
 
-func (l *Locker) sendTo(ctx context.Context, call *store.Call, answered chan<- *request) *request {
-	r := &request{ctx: ctx, call: call, answered: answered}
-	if ctx.Err() != nil {
+func (l *Locker) start(r *request) {
+	if r.ctx.Err() != nil {
 		r.unasked()
-		return r
+		return
 	}
-	r.courier = l.couriers.courier(l.store.Server(call.Name))
+	r.courier = l.couriers.courier(l.store.Server(r.call.Lock.Name))
 	r.courier.add(r)
-	return r
 }
 
 // unasked answers a request that was not sent and won't be.
 func (r *request) unasked() {
-	r.taken = true
+	r.off = true
 	r.call.Err = &unasked{context.Cause(r.ctx)}
 	r.answered <- r
+}
+
+// unanswered are requests that ask the same. The first answer counts.
+type unanswered struct {
+	first *request
+	more  []*request
+	other chan *request // those of more that were answered
+}
+
+// mostUnanswered is more than insist can ask: its pauses double from 10 ms on, and after
+// three times its patience it is over.
+const mostUnanswered = 32
+
+func (u *unanswered) send(l *Locker, ctx context.Context, call store.Call) {
+	if u.first == nil {
+		u.first = l.send(ctx, call)
+		return
+	}
+	if u.other == nil {
+		u.other = make(chan *request, mostUnanswered)
+	}
+	r := &request{ctx: ctx, call: call, answered: u.other}
+	u.more = append(u.more, r)
+	l.start(r)
+}
+
+// wait waits for an answer, no longer than d; false if there is none.
+func (u *unanswered) wait(l *Locker, d time.Duration) (answer, bool) {
+	timer := l.timers.Get().(*time.Timer)
+	defer l.timers.Put(timer)
+	timer.Reset(d)
+	defer timer.Stop()
+	var first chan *request
+	if u.first != nil {
+		first = u.first.answered
+	}
+	select {
+	case r := <-first:
+		u.first = nil
+		return r.take(l), true
+	case r := <-u.other:
+		u.more = slices.DeleteFunc(u.more, func(o *request) bool { return o == r })
+		return r.answer(), true
+	case <-timer.C:
+		return answer{}, false
+	}
+}
+
+// drop gives up the others, and reports whether one may have run, or may run yet.
+func (u *unanswered) drop() (may bool) {
+	if u.first != nil {
+		may = !u.first.drop()
+	}
+	for _, r := range u.more {
+		may = !r.drop() || may
+	}
+	return may
 }
 
 // drop gives up a request; false if it is on its way.
@@ -102,8 +168,8 @@ func (r *request) drop() bool {
 	}
 	r.courier.mu.Lock()
 	defer r.courier.mu.Unlock()
-	was := r.taken
-	r.taken = true
+	was := r.off
+	r.off = true
 	return !was
 }
 
@@ -120,7 +186,7 @@ func (r *request) moved() bool {
 	if r.courier == nil || r.courier.server == "" { // which was not known
 		return false
 	}
-	now := r.courier.l.store.Server(r.call.Name)
+	now := r.courier.l.store.Server(r.call.Lock.Name)
 	return now != "" && now != r.courier.server
 }
 
@@ -204,11 +270,11 @@ func (c *courier) take() (load []*request) {
 		r := rest[0]
 		rest = rest[1:]
 		switch {
-		case r.taken:
+		case r.off:
 		case r.ctx.Err() != nil:
 			r.unasked()
 		default:
-			r.taken = true
+			r.off = true
 			load = append(load, r)
 		}
 	}
@@ -220,18 +286,31 @@ func (c *courier) take() (load []*request) {
 	return load
 }
 
+// until is a context that has a deadline, to which go-redis bounds what it does, and costs no
+// timer.
+type until time.Time
+
+func (u until) Deadline() (time.Time, bool) { return time.Time(u), true }
+func (u until) Done() <-chan struct{}       { return nil }
+func (u until) Value(any) any               { return nil }
+
+func (u until) Err() error {
+	if time.Now().Before(time.Time(u)) {
+		return nil
+	}
+	return context.DeadlineExceeded
+}
+
 // deliver sends requests in one round trip, and hands out the answers.
 func (c *courier) deliver(load []*request) {
 	ctx := load[0].ctx
 	if len(load) > 1 || ctx.Done() == nil {
 		// What some still wait for does not end with the others. But it must end.
-		bounded, cancel := context.WithTimeout(context.Background(), cleanupTime)
-		defer cancel()
-		ctx = bounded
+		ctx = until(time.Now().Add(cleanupTime))
 	}
 	calls := make([]*store.Call, len(load))
 	for i, r := range load {
-		calls[i] = r.call
+		calls[i] = &r.call
 	}
 	sent := c.l.clock.Now()
 	c.l.store.Do(ctx, calls...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +29,8 @@ type Locker struct {
 
 	couriers *couriers
 	calls    sync.Pool     // of calls that are over
+	requests sync.Pool     // that were answered
+	timers   sync.Pool     // that are not set
 	acks     chan struct{} // room for requests that wait for replicas
 	phase    time.Duration // of the beats of renewals, so that Lockers don't keep time
 
@@ -64,6 +65,8 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 	// Few of the client's connections: the others are for what must not wait, such as renewals.
 	l.acks = make(chan struct{}, max(l.store.Connections()/8, 1))
 	l.calls.New = func() any { return &call{wake: make(chan struct{}, 1)} }
+	l.requests.New = func() any { return &request{answered: make(chan *request, 1)} }
+	l.timers.New = func() any { return time.NewTimer(forever) }
 	l.phase = rand.N(time.Minute)
 	l.ctx, l.close = context.WithCancelCause(context.Background())
 	return l
@@ -126,25 +129,24 @@ func (l *Locker) leave() {
 
 // ask runs one request and returns when it is answered or ctx is done, with ctx's cause
 // if that comes first.
-func (l *Locker) ask(ctx context.Context, call *store.Call) (store.Reply, error) {
-	r, answered := l.send(ctx, call)
-	return l.await(ctx, r, answered)
+func (l *Locker) ask(ctx context.Context, call store.Call) (store.Reply, error) {
+	return l.await(ctx, l.send(ctx, call))
 }
 
 // await is the second half of ask: it returns what came of a request that send started.
-func (l *Locker) await(ctx context.Context, r *request, answered <-chan *request) (store.Reply, error) {
+func (l *Locker) await(ctx context.Context, r *request) (store.Reply, error) {
 	select {
-	case <-answered:
-		return r.call.Reply, causeOf(ctx, r.call.Err)
+	case <-r.answered:
 	case <-ctx.Done():
 		r.drop()
 		select {
-		case <-answered:
-			return r.call.Reply, causeOf(ctx, r.call.Err)
+		case <-r.answered:
 		default:
 			return store.Reply{}, context.Cause(ctx)
 		}
 	}
+	got := r.take(l)
+	return got.reply, causeOf(ctx, got.err)
 }
 
 // causeOf returns the cause of ctx's end in the place of its Err, which is all that go-redis
@@ -174,46 +176,38 @@ func undecided(err error) bool {
 // back and taking a request back.
 const cleanupTime = 5 * time.Second
 
-// insistMost is more than insist can ask: its pauses double from 10 ms on, and after three
-// times its patience it is over.
-const insistMost = 32
+// uncancelled is ctx without its end.
+func uncancelled(ctx context.Context) context.Context {
+	if ctx.Done() == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
 
 // insist asks until the server has answered or the time is up, also if ctx has ended, and
 // says whether a request other than the one that was answered may have run.
-func (l *Locker) insist(ctx context.Context, bound time.Duration, call func() *store.Call) (r store.Reply, open bool, err error) {
-	ctx = context.WithoutCancel(ctx)
+func (l *Locker) insist(ctx context.Context, bound time.Duration, call func() store.Call) (r store.Reply, open bool, err error) {
+	ctx = uncancelled(ctx)
 	end := l.clock.Now() + bound
 	// A connection that says nothing must not use up the time of those after it. But Redis
 	// may be slow: whichever request is answered first, counts.
 	patience := max(bound/3, 10*minGap)
-	answered := make(chan *request, insistMost)
-	var out []*request // that have not been answered
-	// unknown gives up on those and reports whether one may have run, or may run yet.
-	unknown := func() (may bool) {
-		for _, r := range out {
-			may = !r.drop() || may
-		}
-		return may
-	}
+	var out unanswered
 	for pause := minGap; ; {
-		out = append(out, l.sendTo(ctx, call(), answered))
-		timer := time.NewTimer(min(patience, end-l.clock.Now()))
-		select {
-		case got := <-answered:
-			timer.Stop()
-			out = slices.DeleteFunc(out, func(r *request) bool { return r == got })
-			r, err = got.call.Reply, got.call.Err
+		out.send(l, ctx, call())
+		got, ok := out.wait(l, min(patience, end-l.clock.Now()))
+		switch {
+		case ok:
+			r, err = got.reply, got.err
 			open = open || undecided(err)
 			pause = jitter(pause)
 			if err == nil || !store.Transient(err) || end-l.clock.Now() <= pause {
-				return r, unknown() || open, err
+				return r, out.drop() || open, err
 			}
 			time.Sleep(pause)
 			pause = min(2*pause, time.Second)
-		case <-timer.C:
-			if l.clock.Now() >= end {
-				return store.Reply{}, unknown() || open, errCleanup
-			}
+		case l.clock.Now() >= end:
+			return store.Reply{}, out.drop() || open, errCleanup
 		}
 	}
 }

@@ -128,12 +128,12 @@ func (l *Locker) page(ctx context.Context, scan *store.Scan) ([]string, error) {
 
 // infos asks about locks, all at once, and yields those in use. It reports whether to go on.
 func (l *Locker) infos(ctx context.Context, names []string, yield func(Entry, error) bool) bool {
-	requests, answers := make([]*request, len(names)), make([]<-chan *request, len(names))
+	requests := make([]*request, len(names))
 	for i, name := range names {
-		requests[i], answers[i] = l.send(ctx, l.store.Inspect(name))
+		requests[i] = l.send(ctx, l.store.Inspect(store.NewLock(name)))
 	}
 	for i, name := range names {
-		r, err := l.await(ctx, requests[i], answers[i])
+		r, err := l.await(ctx, requests[i])
 		if err != nil && ctx.Err() != nil { // it is the list that has ended
 			yield(Entry{}, fmt.Errorf("holdfast: list the locks: %w", ended(ctx, err)))
 			return false
@@ -183,5 +183,5 @@ func (m *Mutex) ForceReleaseFence(ctx context.Context, fence int64) error {
 }
 
 func (m *Mutex) force(ctx context.Context, fence int64) (store.Reply, error) {
-	return m.ask(ctx, func(name string) *store.Call { return m.l.store.Force(name, fence) })
+	return m.ask(ctx, func(lock *store.Lock) store.Call { return m.l.store.Force(lock, fence) })
 }

@@ -110,7 +110,7 @@ func (l *lease) onBeat(from, d time.Duration) time.Duration {
 }
 
 // ident is whose the lease is.
-func (l *lease) ident() store.ID { return identity(l.m.name, l.uid, l.conf.token) }
+func (l *lease) ident() store.ID { return identity(l.m.lock, l.uid, l.conf.token) }
 
 // trust counts a lease whose TTL the server gave in answer to a request that was sent at
 // sent. The server's clock started on it later than that, so it ends no earlier.
@@ -281,11 +281,11 @@ func (l *lease) renew(now time.Duration) {
 	switch {
 	case l.conf.noRenewal && !l.short: // asked for another reason: only a loss counts
 		l.renewAt, r.seq = forever, 0
-		r.call = l.m.l.store.Check(l.ident())
+		r.call = new(l.m.l.store.Check(l.ident()))
 	case q.open:
-		r.call = l.m.l.store.Renew(l.ident(), ttl, r.seq, keep, fence)
+		r.call = new(l.m.l.store.Renew(l.ident(), ttl, r.seq, keep, fence))
 	case l.private, keep, fence != 0, l.conf.noExpiry:
-		r.call = l.m.l.store.Renew(l.ident(), ttl, 0, keep, fence)
+		r.call = new(l.m.l.store.Renew(l.ident(), ttl, 0, keep, fence))
 	default: // nobody else knows the token, and Redis has nothing more to be told
 		r.ttl = ttl
 	}

@@ -15,6 +15,7 @@ type Mutex struct {
 	_    noCopy
 	l    *Locker
 	name string
+	lock *store.Lock
 	conf *config
 	err  error // what is wrong with the name or the options
 }
@@ -30,7 +31,7 @@ func (*noCopy) Unlock() {}
 // name with a } and no {hash tag} is refused. It does no I/O. What is wrong with the name
 // or the options is the error of [Mutex.Err] and of every use.
 func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
-	m := &Mutex{l: l, name: name}
+	m := &Mutex{l: l, name: name, lock: store.NewLock(name)}
 	switch {
 	case name == "":
 		m.err = invalid("the name is empty")
@@ -156,14 +157,14 @@ func (m *Mutex) Locked(ctx context.Context) (bool, error) {
 }
 
 // ask sends a request about the lock that is nobody's in particular.
-func (m *Mutex) ask(ctx context.Context, request func(name string) *store.Call) (store.Reply, error) {
+func (m *Mutex) ask(ctx context.Context, request func(*store.Lock) store.Call) (store.Reply, error) {
 	mustContext(ctx)
 	if m.err != nil {
 		return store.Reply{}, m.err
 	}
 	ctx, done := m.l.bind(ctx)
 	defer done()
-	r, err := m.l.ask(ctx, request(m.name))
+	r, err := m.l.ask(ctx, request(m.lock))
 	return r, ended(ctx, err)
 }
 

@@ -140,7 +140,7 @@ func (s *Session) finish(ctx context.Context, how error, last func(context.Conte
 	defer s.letGone()
 	switch {
 	case e.over == nil:
-		return last(context.WithoutCancel(ctx))
+		return last(uncancelled(ctx))
 	case e.over == how || how == ErrReleased:
 		return e.result // releasing what was detached does nothing
 	default:
@@ -199,7 +199,7 @@ func (s *Session) await(ctx context.Context) error {
 		return nil
 	}
 	if ctx.Value(withinKey{s}) != nil {
-		ctx = context.WithoutCancel(ctx) // which the session itself has ended
+		ctx = uncancelled(ctx) // which the session itself has ended
 	}
 	s.stay(+1)
 	defer s.stay(-1)
@@ -252,7 +252,7 @@ func (s *Session) giveBack(ctx context.Context) error {
 	// After the end of the lease the key is likely gone; one quick question tells.
 	bound := min(max(left, time.Second), cleanupTime)
 	sent := l.m.l.clock.Now()
-	r, open, err := l.m.l.insist(ctx, bound, func() *store.Call {
+	r, open, err := l.m.l.insist(ctx, bound, func() store.Call {
 		return l.m.l.store.Release(l.ident(), tombstone, fence, next)
 	})
 	lines.released(l, heir, sent, r, open, err)
@@ -284,7 +284,7 @@ func (s *Session) handOut(ctx context.Context) error {
 		ttl = store.NoExpiry
 	}
 	seq := l.number()
-	r, _, err := l.m.l.insist(ctx, min(left, cleanupTime), func() *store.Call {
+	r, _, err := l.m.l.insist(ctx, min(left, cleanupTime), func() store.Call {
 		return l.m.l.store.Renew(l.ident(), ttl, seq, true, fence)
 	})
 	switch {

@@ -218,13 +218,13 @@ func (w *watchdog) deliver(part []renewal, full bool) {
 func (w *watchdog) touch(ctx context.Context, part []renewal) (refused []renewal) {
 	touches := make([]store.Touch, len(part))
 	for i, r := range part {
-		touches[i] = store.Touch{Name: r.lease.m.name, Token: r.lease.uid.String(), TTL: r.ttl}
+		touches[i] = store.Touch{Lock: r.lease.m.lock, Token: r.lease.uid.String(), TTL: r.ttl}
 	}
 	w.l.store.Touch(ctx, touches)
 	for i, t := range touches {
 		r := &part[i]
 		if t.Err == nil && t.Left == 0 {
-			r.seq, r.call = 0, w.l.store.Check(r.lease.ident()) // which renews nothing
+			r.seq, r.call = 0, new(w.l.store.Check(r.lease.ident())) // which renews nothing
 			refused = append(refused, *r)
 			continue
 		}

@@ -29,7 +29,7 @@ next:
 	for _, c := range calls {
 		if chunk > 1 {
 			for _, b := range batches {
-				if first := b.calls[0]; len(b.calls) < chunk && first.script == c.script && slices.Equal(first.args, c.args) {
+				if first := b.calls[0]; len(b.calls) < chunk && first.script == c.script && alike(first.args, c.args) {
 					b.calls = append(b.calls, c)
 					continue next
 				}
@@ -54,6 +54,11 @@ next:
 	}
 }
 
+// alike compares arguments, which most often are the very same.
+func alike(a, b []any) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || slices.Equal(a, b))
+}
+
 // refused reports whether err may be due to one of the locks of a call: to a key for which
 // the user has no right, say. Then the script has not begun, whose own errors come for each
 // lock, and they are to be tried one by one. Where keys of several slots are refused it is
@@ -70,10 +75,7 @@ func (b *batch) fill() {
 	args := b.calls[0].args
 	b.line = newLine(b.script, len(b.calls), len(b.calls)+len(args))
 	for _, c := range b.calls {
-		b.line = append(b.line, c.Name, auxOf(c.Name))
-		if c.script.Keys == 3 {
-			b.line = append(b.line, queueOf(c.Name))
-		}
+		b.line = append(b.line, c.Lock.keys[:c.script.Keys]...)
 	}
 	b.line = append(b.line, args...)
 	for _, c := range b.calls {
@@ -127,9 +129,10 @@ func (b *batch) redact(err error) error {
 // Touch is a lease, whose token is its own attempt, to be renewed for TTL; and then what is
 // left, 0 if NAME does not hold the token any more.
 type Touch struct {
-	Name, Token string
-	TTL, Left   time.Duration
-	Err         error
+	Lock      *Lock
+	Token     string
+	TTL, Left time.Duration
+	Err       error
 }
 
 // Touch renews leases in one round trip. Check tells why one could not be.
@@ -142,7 +145,7 @@ func (s *Store) touch(ctx context.Context, touches []Touch, chunk int) {
 	for part := range slices.Chunk(touches, chunk) {
 		b := &batch{script: scripts.Touch, line: newLine(scripts.Touch, len(part), 2*len(part))}
 		for _, t := range part {
-			b.line = append(b.line, t.Name)
+			b.line = append(b.line, t.Lock.keys[0])
 		}
 		for _, t := range part {
 			b.line = append(b.line, t.Token, t.TTL.Milliseconds())

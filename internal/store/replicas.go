@@ -15,11 +15,11 @@ import (
 // counts from the last write of its own connection, so the renewal goes before it there.
 func (s *Store) Replicated(ctx context.Context, id ID, ttl time.Duration, seq uint32, n int, timeout time.Duration) (Reply, int, error) {
 	call := s.Renew(id, ttl, seq, true, 0)
-	node, err := s.node(ctx, id.Name, timeout)
+	node, err := s.node(ctx, id.Lock.Name, timeout)
 	if err != nil {
 		return Reply{}, 0, err
 	}
-	b := &batch{script: scripts.Renew, calls: []*Call{call}}
+	b := &batch{script: scripts.Renew, calls: []*Call{&call}}
 	b.fill()
 	b.prepare(ctx, whole) // by its hash it may be unknown, and WAIT would wait in vain
 	wait := redis.NewIntCmd(ctx, "wait", n, timeout.Milliseconds())

@@ -16,12 +16,14 @@ import (
 // Store runs the lock's scripts on a client that stays the caller's. It is safe for
 // concurrent use.
 type Store struct {
-	client  redis.UniversalClient
-	sharded bool // keys must share a slot
-	ring    bool
-	chunk   atomic.Int32              // how many locks a script may be called for
-	doubted atomic.Pointer[time.Time] // when the last doubt was followed: see Doubt
-	pool    int
+	client    redis.UniversalClient
+	sharded   bool // keys must share a slot
+	ring      bool
+	chunk     atomic.Int32              // how many locks a script may be called for
+	doubted   atomic.Pointer[time.Time] // when the last doubt was followed: see Doubt
+	pool      int
+	acquiring atomic.Pointer[acquiring]
+	releasing []any // the arguments of most releases
 	// flags go with every script that may grant the lock: "s" if the server that runs it
 	// knows everybody who listens to a channel. A node of a Cluster does not.
 	flags string
@@ -48,6 +50,7 @@ func New(client redis.UniversalClient) *Store {
 	case *redis.Ring:
 		s.ring = true
 	}
+	s.releasing = []any{"", s.flags + "d", ""}
 	return s
 }
 
@@ -80,9 +83,20 @@ func (s *Store) KeyChannel(name string) string {
 	return s.keyspace + name
 }
 
+// Lock is a lock's name, and its keys in the form in which they are sent.
+type Lock struct {
+	Name string
+	keys [3]any // NAME, aux and the queue
+}
+
+// NewLock returns the lock of that name.
+func NewLock(name string) *Lock {
+	return &Lock{name, [3]any{name, auxOf(name), queueOf(name)}}
+}
+
 // ID says whose a lease is.
 type ID struct {
-	Name  string // the lock's
+	Lock  *Lock
 	Token string // what NAME holds
 	// Owner is the attempt, 36 characters, followed by the token if the caller gave it;
 	// a token of our own making is its own attempt.
@@ -150,7 +164,7 @@ var Done = func() context.Context {
 
 // Call is what a script shall do for one lock and, after [Store.Do], what came of it.
 type Call struct {
-	Name   string // the lock's
+	Lock   *Lock
 	script *scripts.Script
 	owner  string
 	args   []any // which can be the same for other locks
@@ -163,24 +177,37 @@ type Call struct {
 // from then on, or is noted to wait there still; within some seconds it must ask again.
 // The lock may be granted to it at any time. The reply's Label is Unheard if nobody listens to
 // the channel of one that waits.
-func (s *Store) Acquire(a Attempt, queue bool) *Call {
-	flags := s.flags
-	if queue {
-		flags += "q"
+func (s *Store) Acquire(a Attempt, queue bool) Call {
+	last := s.acquiring.Load()
+	if last == nil || last.ttl != a.TTL || last.label != a.Label || last.channel != a.Channel || last.queue != queue {
+		flags := s.flags
+		if queue {
+			flags += "q"
+		}
+		last = &acquiring{a.TTL, a.Label, a.Channel, queue, []any{a.TTL.Milliseconds(), a.Label, a.Channel, flags}}
+		s.acquiring.Store(last)
 	}
-	return own(scripts.Acquire, a.ID, []any{a.TTL.Milliseconds(), a.Label, a.Channel, flags})
+	return own(scripts.Acquire, a.ID, last.args)
+}
+
+// acquiring is the arguments of an acquisition, which most often are those of the one before.
+type acquiring struct {
+	ttl            time.Duration
+	label, channel string
+	queue          bool
+	args           []any
 }
 
 // Resume takes up the lease of the ID's token: Held with a new fence, Gone, Taken, or
 // Withdrawn.
-func (s *Store) Resume(a Attempt) *Call {
+func (s *Store) Resume(a Attempt) Call {
 	return own(scripts.Resume, a.ID, []any{a.TTL.Milliseconds(), a.Label, a.Channel})
 }
 
 // Renew sees to it that at least ttl is left: Held with what is left, or Gone, Taken,
 // Forced. A seq other than 0 makes every Extend with a smaller one void. keep is wanted
 // once in some hours. A fence other than 0 is the largest that was used.
-func (s *Store) Renew(id ID, ttl time.Duration, seq uint32, keep bool, fence int64) *Call {
+func (s *Store) Renew(id ID, ttl time.Duration, seq uint32, keep bool, fence int64) Call {
 	var number any = ""
 	if seq != 0 {
 		number = seq
@@ -191,7 +218,7 @@ func (s *Store) Renew(id ID, ttl time.Duration, seq uint32, keep bool, fence int
 // Extend adds d to what is left, or replaces it: Held with what is left, or Gone,
 // Taken, Forced, Stale, Persistent. The seq is larger than that of every earlier call
 // for this ID; calling again with the same one does nothing more.
-func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint32) *Call {
+func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint32) Call {
 	mode := "add"
 	if replace {
 		mode = "set"
@@ -206,7 +233,10 @@ func (s *Store) Extend(id ID, d time.Duration, replace bool, seq uint32) *Call {
 //
 // With a heir, that attempt stands in the queue before NAME is given on; Granted, with
 // its lease, if it is its turn.
-func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attempt) *Call {
+func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attempt) Call {
+	if tombstone <= 0 && fence == 0 && heir == nil {
+		return own(scripts.Release, id, s.releasing)
+	}
 	args := []any{lasting(tombstone), s.flags + "d", used(fence)}
 	if heir != nil {
 		args = append(args, heir.Owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
@@ -215,33 +245,33 @@ func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attem
 }
 
 // Withdraw leaves the tombstone only.
-func (s *Store) Withdraw(id ID, tombstone time.Duration) *Call {
+func (s *Store) Withdraw(id ID, tombstone time.Duration) Call {
 	return own(scripts.Release, id, []any{lasting(tombstone), "", ""})
 }
 
 // Check asks whether NAME is still this ID's: Held with what is left, or Gone, Taken,
 // Forced.
-func (s *Store) Check(id ID) *Call { return own(scripts.Check, id, nil) }
+func (s *Store) Check(id ID) Call { return own(scripts.Check, id, nil) }
 
 // Inspect asks who holds NAME: Held by one of ours, Stranger, Gone if free.
-func (s *Store) Inspect(name string) *Call {
-	return &Call{script: scripts.Inspect, Name: name, args: []any{""}}
+func (s *Store) Inspect(lock *Lock) Call {
+	return Call{script: scripts.Inspect, Lock: lock, args: []any{""}}
 }
 
 // InspectQueue is Inspect that is told of each waiter, too.
-func (s *Store) InspectQueue(name string) *Call {
-	return &Call{script: scripts.Inspect, Name: name, args: []any{"w"}}
+func (s *Store) InspectQueue(lock *Lock) Call {
+	return Call{script: scripts.Inspect, Lock: lock, args: []any{"w"}}
 }
 
 // Force takes NAME from whoever holds it: Held if somebody did, else Gone. With a fence
 // other than 0 it does so only if the holder has that one: else Taken, with the fence
 // that it has, or Stranger.
-func (s *Store) Force(name string, fence int64) *Call {
-	return &Call{script: scripts.Force, Name: name, args: []any{s.flags, used(fence)}}
+func (s *Store) Force(lock *Lock, fence int64) Call {
+	return Call{script: scripts.Force, Lock: lock, args: []any{s.flags, used(fence)}}
 }
 
-func own(script *scripts.Script, id ID, args []any) *Call {
-	return &Call{script: script, Name: id.Name, owner: id.Owner, args: args}
+func own(script *scripts.Script, id ID, args []any) Call {
+	return Call{script: script, Lock: id.Lock, owner: id.Owner, args: args}
 }
 
 func flag(on bool) string {

@@ -86,10 +86,10 @@ func TestScriptsAnswerInForm(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := New(client)
-			const name = "{a}"
+			lock := NewLock("{a}")
 			attempt := strings.Repeat("x", 36)
-			id := ID{Name: name, Token: "t", Owner: attempt + "t"}
-			other := ID{Name: name, Token: "u", Owner: strings.Repeat("y", 36) + "u"}
+			id := ID{Lock: lock, Token: "t", Owner: attempt + "t"}
+			other := ID{Lock: lock, Token: "u", Owner: strings.Repeat("y", 36) + "u"}
 			want := func(what string, status Status, ttl time.Duration) func(Reply, error) Reply {
 				return func(r Reply, err error) Reply {
 					t.Helper()
@@ -99,7 +99,7 @@ func TestScriptsAnswerInForm(t *testing.T) {
 					return r
 				}
 			}
-			want("inspect", Gone, 0)(do(s, s.Inspect(name)))
+			want("inspect", Gone, 0)(do(s, s.Inspect(lock)))
 			want("check", Gone, 0)(do(s, s.Check(id)))
 			want("resume", Gone, 0)(do(s, s.Resume(Attempt{ID: id, TTL: time.Minute, Label: "l"})))
 			first := want("acquire", Held, time.Minute)(do(s, s.Acquire(Attempt{ID: id, TTL: time.Minute, Label: "l"}, false)))
@@ -108,7 +108,7 @@ func TestScriptsAnswerInForm(t *testing.T) {
 				t.Errorf("fence %d, again %d", first.Fence, again.Fence)
 			}
 			want("acquire, held", Busy, time.Minute)(do(s, s.Acquire(Attempt{ID: other, TTL: time.Minute, Label: "l"}, false)))
-			if r := want("inspect", Held, time.Minute)(do(s, s.Inspect(name))); r.Label != "l" || r.Fence != first.Fence {
+			if r := want("inspect", Held, time.Minute)(do(s, s.Inspect(lock))); r.Label != "l" || r.Fence != first.Fence {
 				t.Errorf("inspect: %+v", r)
 			}
 			want("renew", Held, 2*time.Minute)(do(s, s.Renew(id, 2*time.Minute, 0, false, 0)))
@@ -121,22 +121,22 @@ func TestScriptsAnswerInForm(t *testing.T) {
 			want("set, overtaken", Stale, 2*time.Minute)(do(s, s.Extend(id, time.Second, true, 3)))
 			want("renew, for ever", Held, -time.Millisecond)(do(s, s.Renew(id, NoExpiry, 0, true, 0)))
 			want("extend, for ever", Persistent, -time.Millisecond)(do(s, s.Extend(id, time.Second, true, 5)))
-			next := ID{Name: name, Token: "t", Owner: strings.Repeat("z", 36) + "t"}
+			next := ID{Lock: lock, Token: "t", Owner: strings.Repeat("z", 36) + "t"}
 			if r := want("resume", Held, time.Minute)(do(s, s.Resume(Attempt{ID: next, TTL: time.Minute, Label: "m"}))); r.Fence <= first.Fence {
 				t.Errorf("fence %d after %d", r.Fence, first.Fence)
 			}
 			want("check, displaced", Taken, 0)(do(s, s.Check(id)))
 			want("release, displaced", Taken, 0)(do(s, s.Release(id, 0, 0, nil)))
-			if r := want("force, another fence", Taken, 0)(do(s, s.Force(name, first.Fence))); r.Fence <= first.Fence {
+			if r := want("force, another fence", Taken, 0)(do(s, s.Force(lock, first.Fence))); r.Fence <= first.Fence {
 				t.Errorf("the fence is said to be %d", r.Fence)
 			}
 			want("stand in the queue", Busy, time.Minute)(do(s, s.Acquire(Attempt{ID: other, TTL: time.Minute, Label: "n", Channel: "c"}, true)))
-			if r := want("inspect", Held, time.Minute)(do(s, s.InspectQueue(name))); len(r.Queue) != 1 || r.Queue[0].Label != "n" || r.Queue[0].Alive < 5*time.Second {
+			if r := want("inspect", Held, time.Minute)(do(s, s.InspectQueue(lock))); len(r.Queue) != 1 || r.Queue[0].Label != "n" || r.Queue[0].Alive < 5*time.Second {
 				t.Errorf("waiters: %+v", r.Queue)
 			}
 			want("leave the queue", Taken, 0)(do(s, s.Release(other, 0, 0, nil)))
-			want("force", Held, 0)(do(s, s.Force(name, 0)))
-			want("force, free", Gone, 0)(do(s, s.Force(name, 0)))
+			want("force", Held, 0)(do(s, s.Force(lock, 0)))
+			want("force, free", Gone, 0)(do(s, s.Force(lock, 0)))
 			want("check, forced", Forced, 0)(do(s, s.Check(next)))
 			want("withdraw", Gone, 0)(do(s, s.Withdraw(id, time.Minute)))
 			want("acquire, withdrawn", Withdrawn, 0)(do(s, s.Acquire(Attempt{ID: id, TTL: time.Minute, Label: ""}, false)))
@@ -147,8 +147,8 @@ func TestScriptsAnswerInForm(t *testing.T) {
 	}
 }
 
-func do(s *Store, c *Call) (Reply, error) {
-	s.Do(context.Background(), c)
+func do(s *Store, c Call) (Reply, error) {
+	s.Do(context.Background(), &c)
 	return c.Reply, c.Err
 }
 
@@ -157,9 +157,10 @@ func TestTombstonesAreForgotten(t *testing.T) {
 	client := redistest.Start(t).Client()
 	s, ctx := New(client), t.Context()
 	const name = "a"
+	lock := NewLock(name)
 	id := func(i int) ID {
 		token := fmt.Sprintf("%036d", i)
-		return ID{Name: name, Token: token, Owner: token}
+		return ID{Lock: lock, Token: token, Owner: token}
 	}
 	for i := range 1500 {
 		if _, err := do(s, s.Withdraw(id(i), time.Minute)); err != nil {
