@@ -27,11 +27,11 @@ if held == ARGV[1] and holder == ARGV[2] then
   local i = ARGV[5] .. ' ' .. ARGV[4]
   if ARGV[5] ~= '' and aux[4] ~= i then redis.pcall('HSET', KEYS[2], 'i', i) end
   -- Whether the fence ran ahead of the clock is not known here: say yes, to be safe.
-  return {OK, call('PTTL', KEYS[1]), tonumber(last) or 0, note(queue, true)}
+  return OK, call('PTTL', KEYS[1]), tonumber(last) or 0, note(queue, true)
 end
 if aux[2] and withdrawn(aux[2], ARGV[2]) then
-  if held then return {0, call('PTTL', KEYS[1]), tonumber(last) or 0, 0} end
-  return {-4, 0, 0, 0}
+  if held then return 0, call('PTTL', KEYS[1]), tonumber(last) or 0, 0 end
+  return -4, 0, 0, 0
 end
 
 local place, queues = 0, find(ARGV[6], 'q', 1, true)
@@ -45,9 +45,8 @@ if held then
   -- The holder hears of the first to wait, and again whenever that one asks: the message may
   -- have been lost.
   if known and place == 1 then tell(info(aux[4]), 'w ' .. KEYS[1]) end
-  local reply = {known and 0 or -7, call('PTTL', KEYS[1]), tonumber(last) or 0, place}
-  if place > 0 and find(ARGV[6], 's', 1, true) and unheard(ARGV[5]) then reply[5] = '!' end
-  return reply
+  local nobody = place > 0 and find(ARGV[6], 's', 1, true) and unheard(ARGV[5]) and '!' or nil
+  return known and 0 or -7, call('PTTL', KEYS[1]), tonumber(last) or 0, place, nobody
 end
 local others = false
 if queue then
@@ -55,7 +54,7 @@ if queue then
   fence, claim, others, last = hand_on(last, me, find(ARGV[6], 's', 1, true))
   if fence then
     if not queues then leave(me) end
-    return {0, claim, fence, place}
+    return 0, claim, fence, place
   end
 end
 
@@ -66,4 +65,4 @@ if ttl > 3600000 or not last or sub(last, 1, 6) ~= sub(int(fence), 1, 6) then
   keep(ttl)
 end
 call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
-return {OK, ttl, fence, note(others, ahead)}
+return OK, ttl, fence, note(others, ahead)

@@ -13,16 +13,16 @@
 --
 -- Running it again is safe: a number counts once, and a smaller one not at all.
 local why = lost()
-if why then return {why, 0, 0, 0} end
+if why then return why, 0, 0, 0 end
 
 local ttl = call('PTTL', KEYS[1])
-if ttl < 0 then return {-6, -1, 0, 0} end
+if ttl < 0 then return -6, -1, 0, 0 end
 local last, this = last_number(), tonumber(ARGV[5])
-if last > this then return {-5, ttl, 0, 0} end
+if last > this then return -5, ttl, 0, 0 end
 if last < this then
   ttl = tonumber(ARGV[3]) + (ARGV[4] == 'add' and ttl or 0)
   call('PEXPIRE', KEYS[1], int(ttl))
   number(ARGV[5])
   keep(ttl)
 end
-return {OK, ttl, 0, 0}
+return OK, ttl, 0, 0

@@ -14,11 +14,11 @@
 -- NOT safe to run again without a fence: a second run takes NAME from the next holder. With
 -- one it is: the next holder has another.
 local held = call('GET', KEYS[1])
-if not held then return {GONE, 0, 0, 0} end
+if not held then return GONE, 0, 0, 0 end
 local aux = call('HMGET', KEYS[2], 'o', 'i', 'q', 'f')
 if ARGV[4] ~= '' then
-  if not ours(held, aux[1]) then return {-7, 0, 0, 0} end
-  if aux[4] ~= ARGV[4] then return {TAKEN, 0, tonumber(aux[4]) or 0, 0} end
+  if not ours(held, aux[1]) then return -7, 0, 0, 0 end
+  if aux[4] ~= ARGV[4] then return TAKEN, 0, tonumber(aux[4]) or 0, 0 end
 end
 call('DEL', KEYS[1])
 if ours(held, aux[1]) then
@@ -26,4 +26,4 @@ if ours(held, aux[1]) then
   tell(info(aux[2]), 'c ' .. KEYS[1])
 end
 if aux[3] then hand_on(aux[4], nil, ARGV[3] == 's') end
-return {OK, 0, 0, 0}
+return OK, 0, 0, 0

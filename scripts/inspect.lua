@@ -34,4 +34,4 @@ if held then
   end
 end
 if ARGV[3] == 'w' then reply[6] = waiting(order) end
-return reply
+return unpack(reply)

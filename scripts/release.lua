@@ -71,4 +71,4 @@ if ARGV[3] ~= '' then
     redis.pcall('PEXPIRE', KEYS[2], ARGV[3])
   end
 end
-return reply
+return unpack(reply)

@@ -15,11 +15,11 @@
 -- Running it again, or late, is safe: it only adds time. The first write is one that a
 -- full memory does not deny; the ones after it then pass.
 local why, queue = lost()
-if why then return {why, 0, 0, 0} end
+if why then return why, 0, 0, 0 end
 
 local ttl = expire(tonumber(ARGV[3]))
 -- Never backwards: this renewal may itself come late.
 if ARGV[4] ~= '' and tonumber(ARGV[4]) > last_number() then number(ARGV[4]) end
 highest(ARGV[6])
 if ARGV[4] ~= '' or ARGV[5] ~= '' then keep(ttl) end
-return {OK, ttl, 0, note(queue)}
+return OK, ttl, 0, note(queue)

@@ -13,8 +13,8 @@
 -- Running it again is safe: an attempt that was installed is told its fence.
 local held = call('GET', KEYS[1])
 local aux = call('HMGET', KEYS[2], 'f', 'o', 'x', 'q', 'i')
-if held ~= ARGV[1] then return {held and TAKEN or GONE, 0, 0, 0} end
-if withdrawn(aux[3], ARGV[2]) then return {-4, 0, 0, 0} end
+if held ~= ARGV[1] then return held and TAKEN or GONE, 0, 0, 0 end
+if withdrawn(aux[3], ARGV[2]) then return -4, 0, 0, 0 end
 
 local fence = tonumber(aux[1])
 if aux[2] ~= ARGV[2] then
@@ -24,4 +24,4 @@ if aux[2] ~= ARGV[2] then
 end
 local ttl = expire(tonumber(ARGV[3]))
 keep(ttl)
-return {OK, ttl, fence, note(aux[4])}
+return OK, ttl, fence, note(aux[4])

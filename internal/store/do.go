@@ -104,17 +104,39 @@ func (b *batch) answer() {
 		return
 	}
 	replies, ok := v.([]any)
-	for i, c := range b.calls {
-		if !ok || len(replies) != len(b.calls) {
+	if !ok || count(replies) != len(b.calls) {
+		for _, c := range b.calls {
 			c.Err = malformed(v)
-			continue
 		}
-		if text, ok := failure(replies[i]); ok {
+		return
+	}
+	for _, c := range b.calls {
+		var reply any
+		reply, replies = next(replies)
+		if text, ok := failure(reply); ok {
 			c.Err = b.redact(scriptError(text))
 		} else {
-			c.Reply, c.Err = decode(replies[i])
+			c.Reply, c.Err = decode(reply)
 		}
 	}
+}
+
+// next takes a lock's reply off those of several: four numbers, or an array of more. See
+// each.lua.
+func next(replies []any) (reply any, rest []any) {
+	if _, number := replies[0].(int64); !number {
+		return replies[0], replies[1:]
+	}
+	n := min(numbers, len(replies))
+	return replies[:n], replies[n:]
+}
+
+// count returns for how many locks there are replies.
+func count(replies []any) (n int) {
+	for ; len(replies) > 0; n++ {
+		_, replies = next(replies)
+	}
+	return n
 }
 
 // redact takes the tokens out of a server's error: see redact.

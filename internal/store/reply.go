@@ -45,14 +45,17 @@ type Waiter struct {
 	Alive time.Duration // for how long it counts as alive yet
 }
 
+// numbers is how many numbers every reply begins with.
+const numbers = 4
+
 // decode reads {status, ms left, fence, n[, label[, queue]]} and refuses everything else: what a
 // proxy, a module or a future version might say must not pass for a lease.
 func decode(v any) (Reply, error) {
 	fields, ok := v.([]any)
-	if !ok || len(fields) < 4 || len(fields) > 6 {
+	if !ok || len(fields) < numbers || len(fields) > 6 {
 		return Reply{}, malformed(v)
 	}
-	var n [4]int64
+	var n [numbers]int64
 	for i := range n {
 		if n[i], ok = fields[i].(int64); !ok {
 			return Reply{}, malformed(v)
