@@ -106,7 +106,7 @@ func (c *call) done() {
 
 func newAttempt(m *Mutex, conf *config) *attempt {
 	a := &attempt{m: m, conf: conf, uid: uuid.New()} // from crypto/rand
-	a.Attempt = store.Attempt{ID: identity(m.lock, a.uid, conf.token), TTL: conf.ttl, Label: conf.label}
+	a.Attempt = store.Attempt{ID: identity(m.lock(), a.uid, conf.token), TTL: conf.ttl, Label: conf.label}
 	return a
 }
 
@@ -286,8 +286,9 @@ func (a *attempt) stands(sent time.Duration, r store.Reply) {
 // hold makes the session of a grant that came after sent. Called with the lines' mu held.
 func (a *attempt) hold(c *call, sent time.Duration, r store.Reply) (*Session, error) {
 	l := a.m.l
-	ls := newLease(c, a, sent, r)
-	if now := l.clock.Now(); r.TTL >= 0 && nearlyOver(ls.validUntil-now, r.TTL) {
+	now := l.clock.Now()
+	ls := newLease(c, a, sent, now, r)
+	if r.TTL >= 0 && nearlyOver(ls.validUntil-now, r.TTL) {
 		// What a late answer grants can't be trusted, or not for long enough to be renewed. The
 		// lock is in Redis for a while, and asking again finds it there.
 		a.open, a.waits, a.poked = true, false, true

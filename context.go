@@ -55,7 +55,7 @@ func (c *sessionContext) cause() error {
 	case st.std != nil:
 		return context.Cause(st.std)
 	case st.cause != nil:
-		return st.cause
+		return c.named(st.cause)
 	default:
 		return context.Cause(c.parent)
 	}
@@ -85,16 +85,26 @@ func (c *sessionContext) poll() {
 	}
 }
 
+// endReleased is the end of most.
+var endReleased = &contextState{err: context.Canceled, cause: ErrReleased}
+
 // end ends the context, if it has not ended. Not to be called with locks held: see poll.
 func (c *sessionContext) end(cause error) {
+	end := endReleased
+	if cause != ErrReleased {
+		end = &contextState{err: context.Canceled, cause: cause}
+	}
 	c.poll()
-	if c.state.CompareAndSwap(nil, &contextState{err: context.Canceled, cause: cause}) {
+	if c.state.CompareAndSwap(nil, end) {
 		return
 	}
 	if st := c.state.Load(); st.std != nil {
-		st.cancel(cause)
+		st.cancel(c.named(cause))
 	}
 }
+
+// named says of which lock it is the cause.
+func (c *sessionContext) named(cause error) error { return c.s.wrap("hold", cause) }
 
 // standard returns the standard context inside.
 func (c *sessionContext) standard() context.Context {
@@ -110,7 +120,7 @@ func (c *sessionContext) standard() context.Context {
 		is := new(contextState)
 		is.std, is.cancel = context.WithCancelCause(parent)
 		if was != nil {
-			is.cancel(was.cause)
+			is.cancel(c.named(was.cause))
 		}
 		if c.state.CompareAndSwap(was, is) {
 			return is.std

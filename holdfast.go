@@ -193,9 +193,10 @@ func (l *Locker) insist(ctx context.Context, bound time.Duration, call func() st
 	// may be slow: whichever request is answered first, counts.
 	patience := max(bound/3, 10*minGap)
 	var out unanswered
-	for pause := minGap; ; {
+	pause := minGap
+	for left := bound; ; left = end - l.clock.Now() {
 		out.send(l, ctx, call())
-		got, ok := out.wait(l, min(patience, end-l.clock.Now()))
+		got, ok := out.wait(l, min(patience, left))
 		switch {
 		case ok:
 			r, err = got.reply, got.err

@@ -72,14 +72,14 @@ type requests struct {
 }
 
 // newLease makes the lease that r grants, and its first session. It was granted after sent.
-func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
+func newLease(c *call, a *attempt, sent, now time.Duration, r store.Reply) *lease {
 	conf := c.conf
 	l := &lease{
 		m: a.m, conf: conf, uid: a.uid, open: a.open || a.flying > 0,
 		heard:    a.Channel != "",
 		keepAt:   sent + keepEvery,
 		short:    !conf.noExpiry && r.TTL >= 0 && r.TTL < conf.ttl,
-		received: a.m.l.clock.Now(), origin: r.Fence, fence: r.Fence,
+		received: now, origin: r.Fence, fence: r.Fence,
 		private: conf.hasToken || r.Ahead,
 		others:  r.Others || a.others, epoch: a.epoch,
 	}
@@ -87,7 +87,7 @@ func newLease(c *call, a *attempt, sent time.Duration, r store.Reply) *lease {
 		l.keepAt = sent // the claim kept aux for less than that and a day
 	}
 	l.session = newSession(c, l, sent, r.Fence)
-	l.trust(sent, r.TTL)
+	l.trust(sent, now, r.TTL)
 	return l
 }
 
@@ -110,12 +110,12 @@ func (l *lease) onBeat(from, d time.Duration) time.Duration {
 }
 
 // ident is whose the lease is.
-func (l *lease) ident() store.ID { return identity(l.m.lock, l.uid, l.conf.token) }
+func (l *lease) ident() store.ID { return identity(l.m.lock(), l.uid, l.conf.token) }
 
 // trust counts a lease whose TTL the server gave in answer to a request that was sent at
 // sent. The server's clock started on it later than that, so it ends no earlier.
 // Called with mu held, or before the lease is shared.
-func (l *lease) trust(sent, ttl time.Duration) {
+func (l *lease) trust(sent, now, ttl time.Duration) {
 	if ttl < 0 {
 		l.validUntil = forever
 	} else {
@@ -128,7 +128,7 @@ func (l *lease) trust(sent, ttl time.Duration) {
 	case l.short:
 		// A claim, which is much shorter than the TTL: see to the rest soon, unless it is
 		// given back before.
-		l.renewAt = l.m.l.clock.Now() + settle
+		l.renewAt = now + settle
 	case !l.conf.noRenewal:
 		// The first time up to a quarter of it early, so that those that began together don't
 		// all renew together.
@@ -138,16 +138,15 @@ func (l *lease) trust(sent, ttl time.Duration) {
 		}
 		l.renewAt = l.onBeat(sent, every)
 	}
-	l.limit()
+	l.limit(now)
 }
 
 // limit puts into effect what changed of validUntil, or of the session's holdUntil.
 // Called with mu held.
-func (l *lease) limit() {
+func (l *lease) limit(now time.Duration) {
 	if l.renewAt != forever && l.validUntil != forever {
 		// A TTL that was set short is renewed earlier: with as much time left for further
 		// tries as otherwise, or with half of it.
-		now := l.m.l.clock.Now()
 		tries := window(l.conf.ttl) - l.conf.renewEvery()
 		l.renewAt = min(l.renewAt, max(l.validUntil-tries, now+(l.validUntil-now)/2))
 	}
@@ -172,7 +171,7 @@ func (l *lease) expect(s *Session, sent, ttl time.Duration, replace bool) (uint3
 	if replace {
 		l.requests.shorten, l.requests.open = seq, true
 		l.validUntil = min(l.validUntil, sent+window(ttl))
-		l.limit()
+		l.limit(sent)
 	}
 	l.m.l.dog.plan(l, l.next())
 	l.mu.Unlock()
@@ -205,13 +204,13 @@ func (l *lease) answered(seq uint32, sent time.Duration, r store.Reply) error {
 	if r.Status != store.Held {
 		return l.lose(lossOf(r.Status))
 	}
-	l.look() // an answer that comes too late does not bring the lease back
+	now := l.look() // an answer that comes too late does not bring the lease back
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lost == nil && !l.stopped && seq > l.requests.answered && seq >= l.requests.shorten {
 		l.requests.answered, l.requests.open = seq, false
 		l.short = false
-		l.trust(sent, r.TTL)
+		l.trust(sent, now, r.TTL)
 	}
 	if l.kept() { // else it is to be looked at soon, or never
 		l.m.l.dog.plan(l, l.next())
@@ -288,6 +287,7 @@ func (l *lease) renew(now time.Duration) {
 		r.call = new(l.m.l.store.Renew(l.ident(), ttl, 0, keep, fence))
 	default: // nobody else knows the token, and Redis has nothing more to be told
 		r.ttl = ttl
+		l.m.keys.Store(nil) // they take nearly as much memory as the lease
 	}
 	l.m.l.dog.renewals = append(l.m.l.dog.renewals, r)
 }
@@ -374,13 +374,14 @@ func (l *lease) failed(err error) {
 const shortSleep = 50 * time.Millisecond
 
 // look ends the session if its time is up. It is called whenever somebody looks at the
-// context, and costs a reading of the clock.
-func (l *lease) look() {
-	if int64(l.m.l.clock.Now()) < l.until.Load() {
-		return
+// context, and costs a reading of the clock, which it returns.
+func (l *lease) look() (now time.Duration) {
+	if now = l.m.l.clock.Now(); int64(now) < l.until.Load() {
+		return now
 	}
 	l.mu.Lock()
-	now, s := l.m.l.clock.Now(), l.session
+	now = l.m.l.clock.Now()
+	s := l.session
 	switch {
 	case l.lost != nil:
 		lost := l.lost
@@ -394,10 +395,11 @@ func (l *lease) look() {
 		_ = l.lose(cause)
 	case now >= s.holdUntil:
 		l.mu.Unlock()
-		s.ctx.end(s.wrap("hold", fmt.Errorf("%w: %v", ErrMaxHold, s.conf.maxHold)))
+		s.ctx.end(fmt.Errorf("%w: %v", ErrMaxHold, s.conf.maxHold))
 	default:
 		l.mu.Unlock()
 	}
+	return now
 }
 
 // expired says why the lease could not be kept. Called with mu held.
@@ -451,8 +453,7 @@ func (l *lease) holder() *Session {
 // stop marks the lease as no longer renewed, for good, and returns how long it can be
 // trusted yet, what fence Redis does not know of, and why it was lost, if it was.
 func (l *lease) stop() (left time.Duration, fence int64, lost error) {
-	l.look()
-	now := l.m.l.clock.Now()
+	now := l.look()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopped = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/holdfast-go/holdfast/internal/store"
 )
@@ -15,9 +16,9 @@ type Mutex struct {
 	_    noCopy
 	l    *Locker
 	name string
-	lock *store.Lock
 	conf *config
 	err  error // what is wrong with the name or the options
+	keys atomic.Pointer[store.Lock]
 }
 
 // noCopy makes go vet report copies.
@@ -31,7 +32,7 @@ func (*noCopy) Unlock() {}
 // name with a } and no {hash tag} is refused. It does no I/O. What is wrong with the name
 // or the options is the error of [Mutex.Err] and of every use.
 func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
-	m := &Mutex{l: l, name: name, lock: store.NewLock(name)}
+	m := &Mutex{l: l, name: name}
 	switch {
 	case name == "":
 		m.err = invalid("the name is empty")
@@ -51,6 +52,16 @@ func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
 		m.err = err
 	}
 	return m
+}
+
+// lock returns the lock's keys, which most often its last request had, too.
+func (m *Mutex) lock() *store.Lock {
+	keys := m.keys.Load()
+	if keys == nil {
+		keys = store.NewLock(m.name)
+		m.keys.Store(keys)
+	}
+	return keys
 }
 
 // Name returns the lock's name.
@@ -164,7 +175,7 @@ func (m *Mutex) ask(ctx context.Context, request func(*store.Lock) store.Call) (
 	}
 	ctx, done := m.l.bind(ctx)
 	defer done()
-	r, err := m.l.ask(ctx, request(m.lock))
+	r, err := m.l.ask(ctx, request(m.lock()))
 	return r, ended(ctx, err)
 }
 

@@ -56,7 +56,7 @@ func (s *Session) end(cause error) {
 		return
 	}
 	s.lease.look()
-	s.ctx.end(s.wrap("hold", cause))
+	s.ctx.end(cause)
 }
 
 // Context returns the session's context: derived from the one given to Acquire, and done

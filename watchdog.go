@@ -218,7 +218,7 @@ func (w *watchdog) deliver(part []renewal, full bool) {
 func (w *watchdog) touch(ctx context.Context, part []renewal) (refused []renewal) {
 	touches := make([]store.Touch, len(part))
 	for i, r := range part {
-		touches[i] = store.Touch{Lock: r.lease.m.lock, Token: r.lease.uid.String(), TTL: r.ttl}
+		touches[i] = store.Touch{Name: r.lease.m.name, Token: r.lease.uid.String(), TTL: r.ttl}
 	}
 	w.l.store.Touch(ctx, touches)
 	for i, t := range touches {

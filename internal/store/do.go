@@ -151,10 +151,9 @@ func (b *batch) redact(err error) error {
 // Touch is a lease, whose token is its own attempt, to be renewed for TTL; and then what is
 // left, 0 if NAME does not hold the token any more.
 type Touch struct {
-	Lock      *Lock
-	Token     string
-	TTL, Left time.Duration
-	Err       error
+	Name, Token string
+	TTL, Left   time.Duration
+	Err         error
 }
 
 // Touch renews leases in one round trip. Check tells why one could not be.
@@ -167,7 +166,7 @@ func (s *Store) touch(ctx context.Context, touches []Touch, chunk int) {
 	for part := range slices.Chunk(touches, chunk) {
 		b := &batch{script: scripts.Touch, line: newLine(scripts.Touch, len(part), 2*len(part))}
 		for _, t := range part {
-			b.line = append(b.line, t.Lock.keys[0])
+			b.line = append(b.line, t.Name)
 		}
 		for _, t := range part {
 			b.line = append(b.line, t.Token, t.TTL.Milliseconds())
