@@ -54,8 +54,11 @@ func (c *sessionContext) cause() error {
 	switch st := c.state.Load(); {
 	case st.std != nil:
 		return context.Cause(st.std)
+	case st == endReleased:
+		c.state.CompareAndSwap(st, &contextState{err: st.err, cause: c.named(st.cause)})
+		return c.cause() // the same to all who ask
 	case st.cause != nil:
-		return c.named(st.cause)
+		return st.cause
 	default:
 		return context.Cause(c.parent)
 	}
@@ -85,14 +88,14 @@ func (c *sessionContext) poll() {
 	}
 }
 
-// endReleased is the end of most.
+// endReleased is the end of most. The lock is named if somebody asks.
 var endReleased = &contextState{err: context.Canceled, cause: ErrReleased}
 
 // end ends the context, if it has not ended. Not to be called with locks held: see poll.
 func (c *sessionContext) end(cause error) {
 	end := endReleased
 	if cause != ErrReleased {
-		end = &contextState{err: context.Canceled, cause: cause}
+		end = &contextState{err: context.Canceled, cause: c.named(cause)}
 	}
 	c.poll()
 	if c.state.CompareAndSwap(nil, end) {

@@ -17,6 +17,11 @@ type couriers struct {
 	most int // deliveries of one courier under way
 	mu   sync.Mutex
 	of   map[string]*courier // by the store's name of the server
+
+	// See bounded.
+	bound   context.Context
+	unbound context.CancelFunc
+	ends    time.Time
 }
 
 func newCouriers(l *Locker) *couriers {
@@ -286,19 +291,17 @@ func (c *courier) take() (load []*request) {
 	return load
 }
 
-// until is a context that has a deadline, to which go-redis bounds what it does, and costs no
-// timer.
-type until time.Time
-
-func (u until) Deadline() (time.Time, bool) { return time.Time(u), true }
-func (u until) Done() <-chan struct{}       { return nil }
-func (u until) Value(any) any               { return nil }
-
-func (u until) Err() error {
-	if time.Now().Before(time.Time(u)) {
-		return nil
+// bounded returns a context that ends cleanupTime from now or, at most a second, later: those
+// who set out in one second share it, and its timer. go-redis looks at nothing but Done while
+// it waits for a connection.
+func (cs *couriers) bounded() context.Context {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if now := time.Now(); cs.ends.Sub(now) < cleanupTime {
+		cs.ends = now.Add(cleanupTime + time.Second)
+		cs.bound, cs.unbound = context.WithDeadline(context.Background(), cs.ends)
 	}
-	return context.DeadlineExceeded
+	return cs.bound
 }
 
 // deliver sends requests in one round trip, and hands out the answers.
@@ -306,7 +309,7 @@ func (c *courier) deliver(load []*request) {
 	ctx := load[0].ctx
 	if len(load) > 1 || ctx.Done() == nil {
 		// What some still wait for does not end with the others. But it must end.
-		ctx = until(time.Now().Add(cleanupTime))
+		ctx = c.l.couriers.bounded()
 	}
 	calls := make([]*store.Call, len(load))
 	for i, r := range load {

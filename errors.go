@@ -80,6 +80,9 @@ func wrap(op, name string, err error) error {
 		return nil
 	}
 	if inner, ok := err.(*opError); ok && inner.name == name {
+		if inner.op == op {
+			return err
+		}
 		err = inner.err
 	}
 	return &opError{op, name, err}

@@ -3,9 +3,12 @@ package holdfast_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -65,6 +68,37 @@ func TestErrorsCause(t *testing.T) {
 			cancel(nil)
 			_ = locks.Close()
 			e.fake.M.FlushAll()
+		}
+	})
+}
+
+// TestErrorsCauseStays: why a session has ended is one error, however often somebody asks, so
+// that who has it twice can tell.
+func TestErrorsCauseStays(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		locks := e.locker(holdfast.WithMaxHold(time.Second))
+		ended := map[string]*holdfast.Session{}
+		for _, how := range []string{"released", "held too long", "forced"} {
+			ended[how] = e.acquire(locks.Mutex(how))
+		}
+		e.must(ended["released"].Release(e.ctx()))
+		e.must(locks.Mutex("forced").ForceRelease(e.ctx()))
+		time.Sleep(time.Second)
+		for how, s := range ended {
+			first := s.Err()
+			if first == nil || s.Err() != first || context.Cause(s.Context()) != first {
+				t.Errorf("%s: %v, then %v and %v", how, first, s.Err(), context.Cause(s.Context()))
+			}
+		}
+		err := locks.Mutex("lock").Do(e.ctx(), func(ctx context.Context) error {
+			s, _ := holdfast.FromContext(ctx)
+			for s.Err() == nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			return s.Err()
+		})
+		if n := strings.Count(fmt.Sprint(err), holdfast.ErrMaxHold.Error()); n != 1 {
+			t.Errorf("it is said %d times: %v", n, err)
 		}
 	})
 }

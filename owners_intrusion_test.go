@@ -85,7 +85,12 @@ func TestOwnersNotYours(t *testing.T) {
 				}
 				time.Sleep(2*interval + 1234*time.Microsecond) // not when they are renewed
 				for _, v := range victims {
-					if err := errors.Join(v.s.Err(), in.do(e, v.mu, v.s)); err != nil {
+					if err := v.s.Err(); err != nil {
+						t.Fatalf("%s: before, %v", in.name, err)
+					}
+				}
+				for _, v := range victims {
+					if err := in.do(e, v.mu, v.s); err != nil {
 						t.Fatalf("%s: %v", in.name, err)
 					}
 				}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -196,6 +198,53 @@ func TestUnknownGoroutines(t *testing.T) {
 		time.Sleep(cleanUp + timeout + realNoise)
 		for _, stack := range strays() {
 			t.Errorf("left:\n%s", stack)
+		}
+	})
+}
+
+// TestUnknownNoConnection: requests that wait for a connection which does not come are over in
+// seconds, and none of them goes out after it was given up and taken back, also if
+// connections can be had again by then.
+func TestUnknownNoConnection(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		const callers, down = 400, 12 * time.Second
+		begin := time.Now()
+		link := e.fake.NewLink()
+		client := link.Client(func(o *redis.Options) {
+			o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				select {
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				case <-time.After(time.Until(begin.Add(down))):
+					return link.Dial(ctx, network, addr)
+				}
+			}
+		})
+		locks := holdfast.New(client, holdfast.WithTTL(2*time.Minute))
+		if _, err := locks.Mutex("alone").TryAcquire(context.Background()); err == nil || time.Since(begin) > 7*time.Second {
+			t.Errorf("no connection: %v after %v", err, time.Since(begin))
+		}
+		var running sync.WaitGroup
+		for i := range callers {
+			running.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				if _, err := locks.Mutex(fmt.Sprint("lock", i)).TryAcquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("no connection: %v", err)
+				}
+			})
+			time.Sleep(5 * time.Millisecond)
+		}
+		running.Wait()
+		_ = locks.Close()
+		if took := time.Since(begin); took > 30*time.Second {
+			t.Errorf("closed after %v", took)
+		}
+		time.Sleep(20 * time.Second)
+		for _, key := range e.fake.M.Keys() {
+			if e.fake.M.Type(key) == "string" {
+				t.Errorf("%q is held by nobody", key)
+			}
 		}
 	})
 }

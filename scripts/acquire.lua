@@ -61,11 +61,7 @@ end
 local fence, ahead = next_fence(last)
 install(fence, ARGV[2], ARGV[4], ARGV[5], aux[4])
 local ttl = tonumber(ARGV[3])
--- To look at what is left of aux costs as much as to write it. But it was kept, for three
--- hours more than a day, when the fence last came to have these first six digits, as it does
--- every 10,000 s.
-if ttl > 3600000 or not last or sub(last, 1, 6) ~= sub(int(fence), 1, 6) then
-  keep(ttl)
-end
+-- To look costs less than to write; an hour less than a day will do.
+if call('PTTL', KEYS[2]) < ttl + 82800000 then keep(ttl) end
 call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return OK, ttl, fence, note(others, ahead)

@@ -84,9 +84,9 @@ local function int(n)
   return string.format('%.0f', n)
 end
 
--- keep sees to it that aux expires, but more than a day later than NAME; beside a NAME
--- without expiry (ttl -1), a year after the last renewal.
+-- keep sees to it that aux expires, but a day later than NAME; beside a NAME without
+-- expiry (ttl -1), a year after the last renewal.
 local function keep(ttl)
   if ttl < 0 then ttl = 31536000000 end
-  call('PEXPIRE', KEYS[2], int(ttl + 97200000))
+  call('PEXPIRE', KEYS[2], int(ttl + 86400000))
 end
