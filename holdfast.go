@@ -2,7 +2,6 @@ package holdfast
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -126,91 +125,3 @@ func (l *Locker) leave() {
 		l.idle = nil
 	}
 }
-
-// ask runs one request and returns when it is answered or ctx is done, with ctx's cause
-// if that comes first.
-func (l *Locker) ask(ctx context.Context, call store.Call) (store.Reply, error) {
-	return l.await(ctx, l.send(ctx, call))
-}
-
-// await is the second half of ask: it returns what came of a request that send started.
-func (l *Locker) await(ctx context.Context, r *request) (store.Reply, error) {
-	select {
-	case <-r.answered:
-	case <-ctx.Done():
-		r.drop()
-		select {
-		case <-r.answered:
-		default:
-			return store.Reply{}, context.Cause(ctx)
-		}
-	}
-	got := r.take(l)
-	return got.reply, causeOf(ctx, got.err)
-}
-
-// causeOf returns the cause of ctx's end in the place of its Err, which is all that go-redis
-// tells if it looked at ctx first.
-func causeOf(ctx context.Context, err error) error {
-	if err != nil && errors.Is(err, ctx.Err()) {
-		return context.Cause(ctx)
-	}
-	return err
-}
-
-// unasked is the error of a request that was not sent at all.
-type unasked struct{ error }
-
-func (u *unasked) Unwrap() error { return u.error }
-
-// undecided reports whether a request that failed with err may have run, or may run yet.
-func undecided(err error) bool {
-	if err == nil {
-		return false
-	}
-	var unasked *unasked
-	return !store.Answered(err) && !store.Unsent(err) && !errors.As(err, &unasked)
-}
-
-// cleanupTime bounds what is done after the caller's context has ended: giving a lock
-// back and taking a request back.
-const cleanupTime = 5 * time.Second
-
-// uncancelled is ctx without its end.
-func uncancelled(ctx context.Context) context.Context {
-	if ctx.Done() == nil {
-		return ctx
-	}
-	return context.WithoutCancel(ctx)
-}
-
-// insist asks until the server has answered or the time is up, also if ctx has ended, and
-// says whether a request other than the one that was answered may have run.
-func (l *Locker) insist(ctx context.Context, bound time.Duration, call func() store.Call) (r store.Reply, open bool, err error) {
-	ctx = uncancelled(ctx)
-	end := l.clock.Now() + bound
-	// A connection that says nothing must not use up the time of those after it. But Redis
-	// may be slow: whichever request is answered first, counts.
-	patience := max(bound/3, 10*minGap)
-	var out unanswered
-	pause := minGap
-	for left := bound; ; left = end - l.clock.Now() {
-		out.send(l, ctx, call())
-		got, ok := out.wait(l, min(patience, left))
-		switch {
-		case ok:
-			r, err = got.reply, got.err
-			open = open || undecided(err)
-			pause = jitter(pause)
-			if err == nil || !store.Transient(err) || end-l.clock.Now() <= pause {
-				return r, out.drop() || open, err
-			}
-			time.Sleep(pause)
-			pause = min(2*pause, time.Second)
-		case l.clock.Now() >= end:
-			return store.Reply{}, out.drop() || open, errCleanup
-		}
-	}
-}
-
-var errCleanup = errors.New("no answer in time")

@@ -102,7 +102,7 @@ var mutants = []mutant{
 		"if ARGV[6] and not withdrawn(call('HGET', KEYS[2], 'x'), ARGV[6]) then", "if ARGV[6] then", "TestWaitingWithdrawnHeir"},
 	{"a request waits for a connection without end", "courier.go",
 		"ctx = c.l.couriers.bounded()", "ctx = context.Background()", "TestUnknownNoConnection"},
-	{"a request that was given up passes for one that was not sent", "courier.go",
+	{"a request that was given up passes for one that was not sent", "request.go",
 		"\treturn context.Canceled\n", "\treturn nil\n", "TestWaitingForeignCause|TestUnknownAcquire$"},
 	{"a late renewal by NAME alone shortens an Extend", "scripts/touch.lua",
 		"redis.pcall('PEXPIRE', name, ttl, 'GT')", "redis.pcall('PEXPIRE', name, ttl)", "TestScaleLateTouch/fake"},
