@@ -199,12 +199,12 @@ func (l *lease) number() uint32 {
 	return 0
 }
 
-// answered takes the server's answer to the request seq, sent at sent.
-func (l *lease) answered(seq uint32, sent time.Duration, r store.Reply) error {
+// answered takes the server's answer, which has come by now, to the request seq, sent at sent.
+func (l *lease) answered(seq uint32, sent, now time.Duration, r store.Reply) error {
 	if r.Status != store.Held {
 		return l.lose(lossOf(r.Status))
 	}
-	now := l.look() // an answer that comes too late does not bring the lease back
+	l.lookAt(now) // an answer that comes too late does not bring the lease back
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.lost == nil && !l.stopped && seq > l.requests.answered && seq >= l.requests.shorten {
@@ -228,10 +228,10 @@ func (l *lease) next() time.Duration {
 }
 
 // tick does what is due, and returns when to look again, or 0 for never.
-func (l *lease) tick() time.Duration {
-	l.look()
+func (l *lease) tick(now time.Duration) time.Duration {
+	l.lookAt(now)
 	l.holder().ctx.poll()
-	next, kept := l.due()
+	next, kept := l.due(now)
 	if !kept {
 		l.m.l.lines.abandon(l)
 	}
@@ -240,7 +240,7 @@ func (l *lease) tick() time.Duration {
 
 // due renews the lease if it is time, and returns when to look again, and whether it is
 // kept at all.
-func (l *lease) due() (next time.Duration, kept bool) {
+func (l *lease) due(now time.Duration) (next time.Duration, kept bool) {
 	ask := l.askNow.Swap(false)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -250,7 +250,7 @@ func (l *lease) due() (next time.Duration, kept bool) {
 	if l.session.ended() {
 		l.session.holdUntil = forever // it is no longer held, only kept while its groups end
 	}
-	if now := l.m.l.clock.Now(); now >= l.renewAt || ask {
+	if now >= l.renewAt || ask {
 		l.renew(now)
 	}
 	return l.next(), true
@@ -293,7 +293,7 @@ func (l *lease) renew(now time.Duration) {
 }
 
 // renewed takes what came of a renewal.
-func (l *lease) renewed(r *renewal, reply store.Reply, err error) {
+func (l *lease) renewed(r *renewal, now time.Duration, reply store.Reply, err error) {
 	if err != nil {
 		l.failed(err)
 		return
@@ -307,7 +307,7 @@ func (l *lease) renewed(r *renewal, reply store.Reply, err error) {
 	if l.conf.observer != nil {
 		margin = l.left()
 	}
-	if l.answered(r.seq, r.sent, reply) == nil && r.seq != 0 && !l.conf.noExpiry {
+	if l.answered(r.seq, r.sent, now, reply) == nil && r.seq != 0 && !l.conf.noExpiry {
 		l.conf.observer.renewed(l, margin)
 	}
 }
@@ -376,8 +376,15 @@ const shortSleep = 50 * time.Millisecond
 // look ends the session if its time is up. It is called whenever somebody looks at the
 // context, and costs a reading of the clock, which it returns.
 func (l *lease) look() (now time.Duration) {
-	if now = l.m.l.clock.Now(); int64(now) < l.until.Load() {
-		return now
+	now = l.m.l.clock.Now()
+	l.lookAt(now)
+	return now
+}
+
+// lookAt is look for those who have read the clock for several leases.
+func (l *lease) lookAt(now time.Duration) {
+	if int64(now) < l.until.Load() {
+		return
 	}
 	l.mu.Lock()
 	now = l.m.l.clock.Now()
@@ -399,7 +406,6 @@ func (l *lease) look() (now time.Duration) {
 	default:
 		l.mu.Unlock()
 	}
-	return now
 }
 
 // expired says why the lease could not be kept. Called with mu held.

@@ -105,7 +105,7 @@ func (c *call) replicate(s *Session, end time.Duration) (int, error) {
 	if err != nil {
 		return 0, causeOf(c.parent, err)
 	}
-	return have, ls.answered(seq, sent, r)
+	return have, ls.answered(seq, sent, l.clock.Now(), r)
 }
 
 // unconfirmed reports whether a campaign that failed may succeed when there are replicas again.

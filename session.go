@@ -197,7 +197,7 @@ func (s *Session) extend(ctx context.Context, d time.Duration, replace bool) err
 	case store.Persistent:
 		return ErrNoExpiry
 	}
-	return l.answered(seq, sent, r)
+	return l.answered(seq, sent, l.m.l.clock.Now(), r)
 }
 
 func (s *Session) attrs(err error) []any {

@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"slices"
@@ -134,9 +135,10 @@ func (w *watchdog) run() {
 		case <-w.l.ctx.Done():
 			return
 		}
-		due = w.due(due[:0])
+		now := w.l.clock.Now()
+		due = w.due(now, due[:0])
 		for _, l := range due {
-			if next := l.tick(); next != 0 && !w.wakeBy(l, next) {
+			if next := l.tick(now); next != 0 && !w.wakeBy(l, next) {
 				l.end(ErrClosed) // stop did not see it: it was in hand here
 			}
 		}
@@ -207,20 +209,23 @@ func (w *watchdog) deliver(part []renewal, full bool) {
 		calls[i] = r.call
 	}
 	w.l.store.Do(ctx, calls...)
+	now := w.l.clock.Now()
 	for i := range part {
 		r := &part[i]
-		r.lease.renewed(r, r.call.Reply, r.call.Err)
+		r.lease.renewed(r, now, r.call.Reply, r.call.Err)
 	}
 }
 
 // touch renews leases by NAME alone, and returns those that have to be asked why they
 // could not be.
 func (w *watchdog) touch(ctx context.Context, part []renewal) (refused []renewal) {
+	slices.SortStableFunc(part, func(a, b renewal) int { return cmp.Compare(a.ttl, b.ttl) })
 	touches := make([]store.Touch, len(part))
 	for i, r := range part {
 		touches[i] = store.Touch{Name: r.lease.m.name, Token: r.lease.uid.String(), TTL: r.ttl}
 	}
 	w.l.store.Touch(ctx, touches)
+	now := w.l.clock.Now()
 	for i, t := range touches {
 		r := &part[i]
 		if t.Err == nil && t.Left == 0 {
@@ -228,14 +233,14 @@ func (w *watchdog) touch(ctx context.Context, part []renewal) (refused []renewal
 			refused = append(refused, *r)
 			continue
 		}
-		r.lease.renewed(r, store.Reply{Status: store.Held, TTL: t.Left}, t.Err)
+		r.lease.renewed(r, now, store.Reply{Status: store.Held, TTL: t.Left}, t.Err)
 	}
 	return refused
 }
 
 // due takes the leases off the heap whose time has come.
-func (w *watchdog) due(due []*lease) []*lease {
-	now, ask := w.l.clock.Now(), w.l.clock.Jumped()
+func (w *watchdog) due(now time.Duration, due []*lease) []*lease {
+	ask := w.l.clock.Jumped()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(w.heap) > 0 && (w.heap[0].at <= now || ask) {

@@ -58,8 +58,8 @@ func (c *Clock) Now() time.Duration {
 // grain is the least sleep that counts: above the noise between two readings.
 const grain = time.Millisecond
 
-// Asleep returns how much of Now the machine was suspended.
-func (c *Clock) Asleep() time.Duration { return c.asleepAt(time.Now()) }
+// Asleep returns how much of the last Now the machine was suspended.
+func (c *Clock) Asleep() time.Duration { return time.Duration(c.asleep.Load()) }
 
 func (c *Clock) asleepAt(now time.Time) time.Duration {
 	if c.src.Asleep == nil {

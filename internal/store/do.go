@@ -156,28 +156,35 @@ type Touch struct {
 	Err         error
 }
 
-// Touch renews leases in one round trip. Check tells why one could not be.
+// Touch renews leases in one round trip; those that lie together and have the same TTL, by one
+// call of the script. Check tells why one could not be.
 func (s *Store) Touch(ctx context.Context, touches []Touch) {
 	s.touch(ctx, touches, int(s.chunk.Load()))
 }
 
 func (s *Store) touch(ctx context.Context, touches []Touch, chunk int) {
 	var batches []*batch
-	for part := range slices.Chunk(touches, chunk) {
-		b := &batch{script: scripts.Touch, line: newLine(scripts.Touch, len(part), 2*len(part))}
+	var parts [][]Touch
+	for rest := touches; len(rest) > 0; {
+		ttl, n := rest[0].TTL, 1
+		for n < min(chunk, len(rest)) && rest[n].TTL == ttl {
+			n++
+		}
+		part := rest[:n]
+		rest = rest[n:]
+		b := &batch{script: scripts.Touch, line: newLine(scripts.Touch, n, n+1)}
 		for _, t := range part {
 			b.line = append(b.line, t.Name)
 		}
+		b.line = append(b.line, ttl.Milliseconds())
 		for _, t := range part {
-			b.line = append(b.line, t.Token, t.TTL.Milliseconds())
+			b.line = append(b.line, t.Token)
 		}
-		batches = append(batches, b)
+		batches, parts = append(batches, b), append(parts, part)
 	}
 	s.send(ctx, batches)
-	for part := range slices.Chunk(touches, chunk) {
-		cmd := batches[0].cmd
-		batches = batches[1:]
-		if len(part) > 1 && s.refused(cmd.Err()) {
+	for i, part := range parts {
+		if cmd := batches[i].cmd; len(part) > 1 && s.refused(cmd.Err()) {
 			s.touch(ctx, part, 1)
 		} else {
 			touched(part, cmd)
@@ -188,8 +195,7 @@ func (s *Store) touch(ctx context.Context, touches []Touch, chunk int) {
 // touched reads the reply to one batch.
 func touched(part []Touch, cmd *redis.Cmd) {
 	v, err := cmd.Result()
-	left, ok := v.([]any)
-	if err == nil && (!ok || len(left) != len(part)) {
+	if err == nil && !odd(part, v) {
 		err = malformed(v)
 	}
 	if err != nil {
@@ -198,18 +204,31 @@ func touched(part []Touch, cmd *redis.Cmd) {
 			tokens[i] = t.Token
 		}
 		err = redact(err, tokens...)
+		for i := range part {
+			part[i].Left, part[i].Err = 0, err
+		}
+	}
+}
+
+// odd notes what is left of each lease: its TTL, but for those that the reply names. False if
+// it is no such reply.
+func odd(part []Touch, v any) bool {
+	reply, ok := v.([]any)
+	if !ok || len(reply)%2 != 1 || reply[0] != int64(len(part)) {
+		return false
 	}
 	for i := range part {
-		t := &part[i]
-		if t.Err = err; err != nil {
-			continue
-		}
-		if n, ok := left[i].(int64); ok && 0 <= n && n <= most {
-			t.Left = time.Duration(n) * time.Millisecond
-		} else {
-			t.Err = malformed(left[i])
-		}
+		part[i].Left = part[i].TTL.Truncate(time.Millisecond)
 	}
+	for ; len(reply) > 1; reply = reply[2:] {
+		i, ok1 := reply[1].(int64)
+		left, ok2 := reply[2].(int64)
+		if !ok1 || !ok2 || i < 1 || i > int64(len(part)) || left < 0 || left > most {
+			return false
+		}
+		part[i-1].Left = time.Duration(left) * time.Millisecond
+	}
+	return true
 }
 
 // send sends scripts by their hash, and whole those that the server does not know: a

@@ -282,3 +282,38 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 }
+
+// TestTouchReplies: likewise of renewals by NAME alone.
+func TestTouchReplies(t *testing.T) {
+	const ttl = 1500*time.Millisecond + 300*time.Microsecond
+	n := func(numbers ...int64) (reply []any) {
+		for _, x := range numbers {
+			reply = append(reply, x)
+		}
+		return reply
+	}
+	for _, c := range []struct {
+		reply any
+		left  []time.Duration // nil: refused
+	}{
+		{n(2), []time.Duration{1500 * time.Millisecond, 1500 * time.Millisecond}},
+		{n(2, 2, 0), []time.Duration{1500 * time.Millisecond, 0}},
+		{n(2, 2, 9000, 1, 0), []time.Duration{0, 9 * time.Second}},
+		{n(), nil}, {n(1), nil}, {n(3), nil}, {n(2, 1), nil}, {n(2, 0, 5), nil}, {n(2, 3, 5), nil}, {n(2, 1, -1), nil},
+		{n(2, 1, 1<<62), nil}, {[]any{"2"}, nil}, {append(n(2), "1", int64(5)), nil}, {append(n(2, 1), "5"), nil},
+		{"OK", nil}, {int64(2), nil}, {nil, nil},
+	} {
+		part := []Touch{{Name: "a", Token: "t", TTL: ttl}, {Name: "b", Token: "u", TTL: ttl}}
+		cmd := redis.NewCmd(t.Context())
+		cmd.SetVal(c.reply)
+		touched(part, cmd)
+		for i, p := range part {
+			switch {
+			case c.left == nil && (p.Err == nil || p.Left != 0):
+				t.Errorf("%v: %+v", c.reply, p)
+			case c.left != nil && (p.Err != nil || p.Left != c.left[i]):
+				t.Errorf("%v: %+v, want %v left", c.reply, p, c.left[i])
+			}
+		}
+	}
+}
