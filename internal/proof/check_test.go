@@ -37,6 +37,14 @@ func TestCheck(t *testing.T) {
 	overlapping := func() []*Session {
 		return []*Session{heldFrom(1, 1, 10, 0, 1, 3), heldFrom(2, 2, 11, 0, 2, 4)}
 	}
+	soon := Window{Name: "failover", From: 1, To: 3 * second, Excuses: true, Excused: 4 * second}
+	// outrun is a lease that was lost and then passed on with that fence, beside a rightful holder
+	// whom the store refuses much later.
+	outrun := func(fence int64) []*Session {
+		rightful := heldFrom(2, 2, 20, 0, 2, 9)
+		rightful.Uses = append(rightful.Uses, Use{From: 8 * second, To: 8*second + 1, Fence: 20})
+		return []*Session{heldFrom(1, 1, 10, 0, 1, 2.5), rightful, heldFrom(3, 1, fence, 0, 2.6, 3)}
+	}
 	for name, test := range map[string]struct {
 		sessions []*Session
 		windows  []Window
@@ -75,6 +83,11 @@ func TestCheck(t *testing.T) {
 			use(s, 0, false)
 			return []*Session{s}
 		}(), want: []string{"inversion"}},
+		"refused, for a lost lease was passed on": {sessions: outrun(21), windows: []Window{soon}, want: []string{"overlap excused", "overlap excused"}},
+		"refused, and what was passed on has a smaller fence": {
+			sessions: outrun(19), windows: []Window{soon}, want: []string{"overlap excused", "overlap excused", "inversion"},
+		},
+		"refused, and no overlap is excused": {sessions: outrun(21), want: []string{"overlap", "overlap", "inversion"}},
 		"lost update": {sessions: func() []*Session {
 			a, b := heldFrom(1, 1, 10, 0, 1, 2), heldFrom(2, 2, 11, 0, 3, 4)
 			use(a, 7, true)
