@@ -45,8 +45,9 @@
 // Where one of these fails, the session ends at its next renewal at the latest, and until
 // then there can be two owners. (An old master that thaws may confirm renewals for 10 s, until
 // a Sentinel makes it a replica; a client goes by one Sentinel, and waits while that one still
-// names a master that is none.) What such a session passes on within its process has a fence
-// below those that others were given since, too. The fence is for that: a lock without a store that checks
+// names a master that is none.) What such a session passes on within its process may have a
+// fence below one that another was given since, or above it, and then a store refuses that
+// other until its end. The fence is for that: a lock without a store that checks
 // fences makes overlap rare, not impossible (Kleppmann, "How to do distributed locking",
 // 2016). After [Mutex.Resume] and [Mutex.ForceRelease], which take the lock from a holder
 // on purpose, that holder's work goes on until its next renewal, too.
@@ -174,7 +175,7 @@
 // What a lock costs is shared by all of a Locker's. Renewals are sent on 16 beats of each
 // renewal interval, up to 256 leases in one script call, which looks at NAME alone where
 // nobody else can know the token. What callers ask for at the same moment goes together,
-// too: a request waits only while four others are under way, and for 2 ms at most if those
+// too: a request waits only while six others are under way, and for 2 ms at most if those
 // take longer. Each lock has its own outcome; one that fails delays and fails no other. A
 // held lock takes no goroutine of its own and some 500 bytes; 750 if its context's Done
 // channel was asked for. docs/bench.md has 100,000 in one process: what they cost, and that none
