@@ -57,7 +57,11 @@ func (p *process) take(r Record) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r.Kind == 0 {
-		close(p.drained)
+		select {
+		case <-p.drained: // it was asked twice, for the first answer came late
+		default:
+			close(p.drained)
+		}
 		return
 	}
 	p.records = append(p.records, r)
