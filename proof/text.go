@@ -32,8 +32,7 @@ most (longer if an old master that has thawed still confirms renewals); a store 
 - **Lost update.** Each use reads a counter, may pause, and writes it back plus one, to a store in
   shared memory that checks fences, outside of Redis. No two updates may have read the same, whatever
   has happened to Redis. Nor does the store refuse a session that is alive after it,
-  where no overlap is excused, and none of its own was: a lease that was lost may be passed on within its
-  process until it is told, with fences that are above the next grant's by then.
+  where no overlap is excused, and none of its own was: whoever overlapped it may have had a larger fence.
 - **Overtaken.** On half of the locks, where no client waits twice at a time, nobody who asked more
   than 500 ms later is served first (a request has to arrive; on a busy machine, than that and five times
   what the slowest undisturbed round trip took at the time). On the others nobody of the same client is, and of other clients

@@ -83,8 +83,8 @@ func TestCheck(t *testing.T) {
 			use(s, 0, false)
 			return []*Session{s}
 		}(), want: []string{"inversion"}},
-		"refused, for a lost lease was passed on": {sessions: outrun(21), windows: []Window{soon}, want: []string{"overlap excused", "overlap excused"}},
-		"refused, and what was passed on has a smaller fence": {
+		"refused, for one with a larger fence overlapped it": {sessions: outrun(21), windows: []Window{soon}, want: []string{"overlap excused", "overlap excused"}},
+		"refused, and what overlapped it has a smaller fence": {
 			sessions: outrun(19), windows: []Window{soon}, want: []string{"overlap excused", "overlap excused", "inversion"},
 		},
 		"refused, and no overlap is excused": {sessions: outrun(21), want: []string{"overlap", "overlap", "inversion"}},

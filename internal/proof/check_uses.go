@@ -13,9 +13,9 @@ const valueBits = 13
 // Values is how many the store's counter goes through before it starts again.
 const Values = 1 << valueBits
 
-// outrun reports whether, in an overlap that is excused, a session had a larger fence than s: a
-// lease that was lost and is passed on, within its process, after s was granted the lock. Then the
-// store refuses s from there on.
+// outrun reports whether a session with a larger fence overlapped s, and is excused for it: the
+// fault may have struck in the middle of a use of s, or s have been granted a lock that another
+// process had lost and passed on yet. Then the store refuses s from there on.
 func (h *History) outrun(s *Session, list []*Session) bool {
 	return slices.ContainsFunc(list, func(o *Session) bool {
 		return o.Fence > s.Fence && o.Got < s.LastAlive && o.LastAlive > s.Got && h.excuse(max(o.Got, s.Got)) != nil
