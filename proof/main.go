@@ -12,7 +12,8 @@
 // It needs redis-server on PATH, and gcc to step a server's clock (Debian: apt-get install
 // redis-server gcc). What is started runs on 127.0.0.1 and keeps nothing. The exit status is 1
 // if anything was found that the documentation does not excuse; then -out has the history of
-// the lock, to read (txt) and porcupine's picture of it (html).
+// the lock, to read (txt) and porcupine's picture of it (html), and the goroutines of workers
+// in which somebody was stuck.
 //
 // internal/proof says what is checked, and how.
 package main
@@ -155,7 +156,7 @@ func side(o options, say func(string, ...any)) ([]outcome, error) {
 
 func one(o options, kind string, d time.Duration, say func(string, ...any)) (outcome, error) {
 	c := o.config
-	c.Deployment, c.Say, c.For = kind, say, d
+	c.Deployment, c.Say, c.For, c.Stacks = kind, say, d, o.out
 	l := &linearity{name: kind, out: o.out, say: say}
 	c.Round = l.check
 	result, err := under(func(t *tb) *proof.Result { return proof.Run(t, c) })

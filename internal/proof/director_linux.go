@@ -28,6 +28,7 @@ type Config struct {
 	Think      time.Duration
 	Only       string // faults whose name holds one of these, separated by commas; all if empty
 	Say        func(format string, args ...any)
+	Stacks     string // directory for the goroutines of workers in which somebody is stuck; none if empty
 	// Round is shown each history and its report.
 	Round func(*History, *Report)
 }

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -61,7 +62,11 @@ func (d *director) rest(h *History) {
 	deadline := time.Now().Add(d.bounds().Stuck + 10*time.Second)
 	var resting sync.WaitGroup
 	for _, p := range d.workers {
-		resting.Go(func() { p.drain(deadline) })
+		resting.Go(func() {
+			if !p.drain(deadline) && d.Stacks != "" {
+				_ = p.send(order{Do: "stacks", To: filepath.Join(d.Stacks, fmt.Sprintf("proof-%s-worker%d.txt", d.Deployment, p.job.Worker))})
+			}
+		})
 	}
 	resting.Wait()
 	h.To = now()

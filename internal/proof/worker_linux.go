@@ -1,12 +1,14 @@
 package proof
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"sync"
 	"time"
 
@@ -31,8 +33,9 @@ type job struct {
 
 // order is what it is told then.
 type order struct {
-	Do  string // go, drain, cancel, hog, exhaust, suspend, step
+	Do  string // go, drain, cancel, hog, exhaust, suspend, step, stacks
 	For time.Duration
+	To  string // the file, of stacks
 }
 
 // ChildMain makes this process a worker, if it was started as one, and does not return then.
@@ -116,6 +119,10 @@ func (w *worker) obey(o order) {
 			w.out.add(Record{}) // all that was begun is over
 			w.out.flush()
 		}()
+	case "stacks":
+		var stacks bytes.Buffer
+		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 2)
+		_ = os.WriteFile(o.To, stacks.Bytes(), 0o600)
 	case "cancel":
 		w.mu.Lock()
 		w.cancel()
