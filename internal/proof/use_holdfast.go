@@ -28,17 +28,19 @@ type usesHoldfast struct {
 }
 
 func openHoldfast(t Target, opts ...holdfast.Option) (Contender, error) {
-	const pool = 10
+	// Hundreds of clients, whose connections all go by way of the director's proxies, must not use
+	// up its files.
+	const pool, idle = 10, 3
 	var client redis.UniversalClient
 	switch dial := t.Dial; t.Kind {
 	case "sentinel":
 		client = redis.NewFailoverClient(&redis.FailoverOptions{
-			MasterName: redistest.MasterName, SentinelAddrs: t.Addrs, Dialer: dial, PoolSize: pool,
+			MasterName: redistest.MasterName, SentinelAddrs: t.Addrs, Dialer: dial, PoolSize: pool, MaxIdleConns: idle,
 		})
 	case "cluster":
-		client = redis.NewClusterClient(&redis.ClusterOptions{Addrs: t.Addrs, Dialer: dial, PoolSize: pool})
+		client = redis.NewClusterClient(&redis.ClusterOptions{Addrs: t.Addrs, Dialer: dial, PoolSize: pool, MaxIdleConns: idle})
 	default:
-		client = redis.NewClient(&redis.Options{Addr: t.Addrs[0], Dialer: dial, PoolSize: pool})
+		client = redis.NewClient(&redis.Options{Addr: t.Addrs[0], Dialer: dial, PoolSize: pool, MaxIdleConns: idle})
 	}
 	return &usesHoldfast{client, pool, holdfast.New(client, append(opts, holdfast.WithTTL(t.TTL))...)}, nil
 }

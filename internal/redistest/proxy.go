@@ -112,10 +112,20 @@ func (p *Proxy) close() {
 }
 
 func (p *Proxy) serve(ln net.Listener) {
-	for {
+	for told := false; ; {
 		conn, err := ln.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
 		if err != nil {
-			return // closed
+			// No more files, say. The kernel has accepted whoever waits here, for ever if this
+			// ended.
+			if !told {
+				told = true
+				p.t.Errorf("redistest: a proxy can't accept: %v", err)
+			}
+			time.Sleep(10 * time.Millisecond)
+			continue
 		}
 		c := &carrier{p: p, client: conn.(*net.TCPConn)}
 		if c.w = p.newWire(c.abort); c.w == nil {
