@@ -87,6 +87,7 @@ func newLease(c *call, a *attempt, sent, now time.Duration, r store.Reply) *leas
 		l.keepAt = sent // the claim kept aux for less than that and a day
 	}
 	l.session = newSession(c, l, sent, r.Fence)
+	l.m.keys.Store(nil) // which take half as much memory as a lease, and renewals don't need
 	l.trust(sent, now, r.TTL)
 	return l
 }
@@ -287,7 +288,6 @@ func (l *lease) renew(now time.Duration) {
 		r.call = new(l.m.l.store.Renew(l.ident(), ttl, 0, keep, fence))
 	default: // nobody else knows the token, and Redis has nothing more to be told
 		r.ttl = ttl
-		l.m.keys.Store(nil) // they take nearly as much memory as the lease
 	}
 	l.m.l.dog.renewals = append(l.m.l.dog.renewals, r)
 }
