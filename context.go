@@ -102,7 +102,7 @@ func (c *sessionContext) end(cause error) {
 		return
 	}
 	if st := c.state.Load(); st.std != nil {
-		st.cancel(c.named(cause))
+		st.cancel(c.named(end.cause))
 	}
 }
 

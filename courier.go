@@ -19,7 +19,7 @@ type couriers struct {
 
 	// See bounded.
 	bound   context.Context
-	unbound context.CancelFunc
+	unbound context.CancelFunc // not called: it ends by itself
 	ends    time.Time
 }
 

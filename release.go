@@ -140,7 +140,7 @@ func (s *Session) finish(ctx context.Context, how error, last func(context.Conte
 	defer s.letGone()
 	switch {
 	case e.over == nil:
-		return last(uncancelled(ctx))
+		return last(ctx)
 	case e.over == how || how == ErrReleased:
 		return e.result // releasing what was detached does nothing
 	default:

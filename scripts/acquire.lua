@@ -29,7 +29,7 @@ if held == ARGV[1] and holder == ARGV[2] then
   -- Whether the fence ran ahead of the clock is not known here: say yes, to be safe.
   return OK, call('PTTL', KEYS[1]), tonumber(last) or 0, note(queue, true)
 end
-if aux[2] and withdrawn(aux[2], ARGV[2]) then
+if withdrawn(aux[2], ARGV[2]) then
   if held then return 0, call('PTTL', KEYS[1]), tonumber(last) or 0, 0 end
   return -4, 0, 0, 0
 end

@@ -92,6 +92,10 @@ func newLine(script *scripts.Script, locks, args int) []any {
 // answer gives each call its part of the reply.
 func (b *batch) answer() {
 	v, err := b.cmd.Result()
+	replies, _ := v.([]any)
+	if err == nil && len(b.calls) > 1 && count(replies) != len(b.calls) {
+		err = malformed(v)
+	}
 	if err != nil {
 		err = b.redact(err)
 		for _, c := range b.calls {
@@ -101,13 +105,6 @@ func (b *batch) answer() {
 	}
 	if len(b.calls) == 1 {
 		b.calls[0].Reply, b.calls[0].Err = decode(v)
-		return
-	}
-	replies, ok := v.([]any)
-	if !ok || count(replies) != len(b.calls) {
-		for _, c := range b.calls {
-			c.Err = malformed(v)
-		}
 		return
 	}
 	for _, c := range b.calls {
