@@ -1,9 +1,9 @@
 -- extend: change the TTL because the caller asks for it.
 --
--- KEYS, ARGV[1], ARGV[2]: see own.lua
--- ARGV[3]  ms
--- ARGV[4]  'add' to what is left, or 'set'
--- ARGV[5]  number of this request: one holder's requests are numbered upwards
+-- NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
+-- ARGV[1]  ms
+-- ARGV[2]  'add' to what is left, or 'set'
+-- ARGV[3]  number of this request: one holder's requests are numbered upwards
 --
 -- Replies {status, ms left, 0, 0}
 --   1  done (now, or by an earlier run of the same request)
@@ -15,14 +15,14 @@
 local why = lost()
 if why then return why, 0, 0, 0 end
 
-local ttl = call('PTTL', KEYS[1])
+local ttl = call('PTTL', NAME)
 if ttl < 0 then return -6, -1, 0, 0 end
-local last, this = last_number(), tonumber(ARGV[5])
+local last, this = last_number(), tonumber(ARGV[3])
 if last > this then return -5, ttl, 0, 0 end
 if last < this then
-  ttl = tonumber(ARGV[3]) + (ARGV[4] == 'add' and ttl or 0)
-  call('PEXPIRE', KEYS[1], int(ttl))
-  number(ARGV[5])
+  ttl = tonumber(ARGV[1]) + (ARGV[2] == 'add' and ttl or 0)
+  call('PEXPIRE', NAME, ttl)
+  number(ARGV[3])
   keep(ttl)
 end
-return OK, ttl, 0, 0
+return 1, ttl, 0, 0

@@ -1,8 +1,8 @@
 -- force: take NAME from whoever holds it, for an operator.
 --
--- KEYS: see own.lua
--- ARGV[3]  's' or empty: see acquire.lua
--- ARGV[4]  empty, or the fence that the holder must have
+-- NAME, AUX, QUEUE: see own.lua
+-- ARGV[1]  's' or empty: see acquire.lua
+-- ARGV[2]  empty, or the fence that the holder must have
 --
 -- Replies {status, 0, fence, 0}
 --   1  NAME was deleted, or given to the first in the queue; its holder, if it is one of
@@ -13,17 +13,17 @@
 --
 -- NOT safe to run again without a fence: a second run takes NAME from the next holder. With
 -- one it is: the next holder has another.
-local held = call('GET', KEYS[1])
-if not held then return GONE, 0, 0, 0 end
-local aux = call('HMGET', KEYS[2], 'o', 'i', 'q', 'f')
-if ARGV[4] ~= '' then
+local held = call('GET', NAME)
+if not held then return -1, 0, 0, 0 end
+local aux = call('HMGET', AUX, 'o', 'i', 'q', 'f')
+if ARGV[2] ~= '' then
   if not ours(held, aux[1]) then return -7, 0, 0, 0 end
-  if aux[4] ~= ARGV[4] then return TAKEN, 0, tonumber(aux[4]) or 0, 0 end
+  if aux[4] ~= ARGV[2] then return -2, 0, tonumber(aux[4]) or 0, 0 end
 end
-call('DEL', KEYS[1])
+call('DEL', NAME)
 if ours(held, aux[1]) then
-  call('HSET', KEYS[2], 'k', aux[1])
-  tell(info(aux[2]), 'c ' .. KEYS[1])
+  call('HSET', AUX, 'k', aux[1])
+  tell(info(aux[2]), 'c ' .. NAME)
 end
-if aux[3] then hand_on(aux[4], nil, ARGV[3] == 's') end
-return OK, 0, 0, 0
+if aux[3] then hand_on(aux[4], nil, ARGV[1] == 's') end
+return 1, 0, 0, 0

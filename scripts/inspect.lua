@@ -1,17 +1,17 @@
 -- inspect: who holds NAME, and who waits? Reads only, and never replies with a token, nor
 -- with an attempt, which may be one.
 --
--- KEYS: see own.lua
--- ARGV[3]  'w' to be told of each waiter, too; else empty
+-- NAME, AUX, QUEUE: see own.lua
+-- ARGV[1]  'w' to be told of each waiter, too; else empty
 --
 -- Replies {status, ms left (-1: no expiry), fence, number of waiters, label[, waiters]}
 --  -1  free     1  held through Holdfast     -7  held by a stranger (redis-py, say)
 -- waiters are, in the order of the queue: for how long, ms (15 digits), each counts as
 -- alive yet, the length of its label (3), and the label.
 local function waiting(order)
-  local now, list = now_ms(), {}
+  local now, list = math.floor(clock() / 1000), {}
   for at = 1, #order, 36 do
-    local data = call('HGET', KEYS[3], sub(order, at, at + 35))
+    local data = call('HGET', QUEUE, sub(order, at, at + 35))
     if data then
       local alive, channel = tonumber(sub(data, 1, 15)), tonumber(sub(data, 31, 33))
       local size = sub(data, 34, 36)
@@ -22,16 +22,16 @@ local function waiting(order)
   return table.concat(list)
 end
 
-local held = call('GET', KEYS[1])
-local order = call('HGET', KEYS[3], 'q') or ''
-local reply = {GONE, 0, 0, #order / 36, ''}
+local held = call('GET', NAME)
+local order = call('HGET', QUEUE, 'q') or ''
+local reply = {-1, 0, 0, #order / 36, ''}
 if held then
-  local aux = call('HMGET', KEYS[2], 'f', 'o', 'i')
-  reply[1], reply[2] = -7, call('PTTL', KEYS[1])
+  local aux = call('HMGET', AUX, 'f', 'o', 'i')
+  reply[1], reply[2] = -7, call('PTTL', NAME)
   if ours(held, aux[2]) then
     local _, label = info(aux[3])
-    reply[1], reply[3], reply[5] = OK, tonumber(aux[1]) or 0, label or ''
+    reply[1], reply[3], reply[5] = 1, tonumber(aux[1]) or 0, label or ''
   end
 end
-if ARGV[3] == 'w' then reply[6] = waiting(order) end
+if ARGV[1] == 'w' then reply[6] = waiting(order) end
 return unpack(reply)

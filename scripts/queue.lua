@@ -1,7 +1,7 @@
--- queue: put, behind own and fence, before every script after which NAME may be free
+-- queue: put, behind own, fence and lease, before every script after which NAME may be free
 -- while others wait.
 --
--- KEYS[3]  queue: a hash, gone some seconds after the last waiter was heard of
+-- QUEUE  queue: a hash, gone some seconds after the last waiter was heard of
 --            q  the waiting attempts, 36 characters each, in order of arrival
 --            and for each attempt, under its name, what a grant to it needs:
 --            alive-until, ms (15 digits), claim TTL, ms (15), length of the channel (3)
@@ -14,6 +14,8 @@
 -- lease that a waiter is granted without being asked.
 local ALIVE, CLAIM = 10000, 3000
 
+local function now_ms() return math.floor(clock() / 1000) end
+
 -- tell sends a message that nothing depends on; an error (no right to the channel, say) is
 -- not raised, for the script has written already.
 local function tell(channel, message)
@@ -25,35 +27,35 @@ end
 -- it is alive, and returns its place, 1 for the first. known is aux's field q.
 local function stand(known, owner, ttl, label, channel)
   local waiter = attempt_of(owner)
-  local order = call('HGET', KEYS[3], 'q') or ''
+  local order = call('HGET', QUEUE, 'q') or ''
   local at = find(order, waiter, 1, true)
   if not at then
     at = #order + 1
-    call('HSET', KEYS[3], 'q', order .. waiter)
+    call('HSET', QUEUE, 'q', order .. waiter)
   end
-  call('HSET', KEYS[3], waiter, string.format('%015.0f%015.0f%03d%03d',
+  call('HSET', QUEUE, waiter, string.format('%015.0f%015.0f%03d%03d',
     now_ms() + ALIVE, math.min(tonumber(ttl), CLAIM), #channel, #label)
     .. channel .. label .. sub(owner, 37))
-  call('PEXPIRE', KEYS[3], ALIVE)
+  call('PEXPIRE', QUEUE, ALIVE)
   if not known then
-    call('HSET', KEYS[2], 'q', '1')
-    if call('PTTL', KEYS[2]) < ALIVE then call('PEXPIRE', KEYS[2], ALIVE) end
+    call('HSET', AUX, 'q', '1')
+    if call('PTTL', AUX) < ALIVE then call('PEXPIRE', AUX, ALIVE) end
   end
   return (at - 1) / 36 + 1
 end
 
 -- leave takes an attempt out of the queue.
 local function leave(waiter)
-  local order = call('HGET', KEYS[3], 'q') or ''
+  local order = call('HGET', QUEUE, 'q') or ''
   local at = find(order, waiter, 1, true)
   if not at then return end
-  call('HDEL', KEYS[3], waiter)
+  call('HDEL', QUEUE, waiter)
   order = sub(order, 1, at - 1) .. sub(order, at + 36)
   if order == '' then
-    call('DEL', KEYS[3])
-    call('HDEL', KEYS[2], 'q')
+    call('DEL', QUEUE)
+    call('HDEL', AUX, 'q')
   else
-    call('HSET', KEYS[3], 'q', order)
+    call('HSET', QUEUE, 'q', order)
   end
 end
 
@@ -70,17 +72,17 @@ end
 -- over; it keeps its place for as long as it counts as alive. NAME is written after aux and
 -- before the grant is told, since what was written before an error stays.
 local function hand_on(last, me, single)
-  local order = call('HGET', KEYS[3], 'q') or ''
-  local now, kept, rest, fence, ahead, claim = now_ms(), '', '', nil, nil, nil
+  local order = call('HGET', QUEUE, 'q') or ''
+  local now, kept, rest, fence, claim = now_ms(), '', '', nil, nil
   for at = 1, #order, 36 do
     local waiter = sub(order, at, at + 35)
-    local data = call('HGET', KEYS[3], waiter)
+    local data = call('HGET', QUEUE, waiter)
     if waiter == me then
-      call('HDEL', KEYS[3], waiter)
+      call('HDEL', QUEUE, waiter)
       rest = sub(order, at + 36)
       break
     elseif not data or tonumber(sub(data, 1, 15)) < now then
-      call('HDEL', KEYS[3], waiter)
+      call('HDEL', QUEUE, waiter)
     else
       local label = 37 + tonumber(sub(data, 31, 33))
       local token = label + tonumber(sub(data, 34, 36))
@@ -89,25 +91,24 @@ local function hand_on(last, me, single)
         kept = kept .. waiter
       else
         rest, claim = sub(order, at + 36), tonumber(sub(data, 16, 30))
-        fence, ahead = next_fence(last)
+        call('HDEL', QUEUE, waiter)
+        local owner, ahead, text = waiter .. sub(data, token), nil, nil
+        fence, ahead, text = install(owner, sub(data, label, token - 1), channel, last)
         last = fence
-        call('HDEL', KEYS[3], waiter)
-        local owner = waiter .. sub(data, token)
-        install(fence, owner, sub(data, label, token - 1), channel)
         keep(claim)
-        call('SET', KEYS[1], token_of(owner), 'PX', int(claim))
-        tell(channel, table.concat({'g', sub(waiter, 1, 18), int(fence),
-          note(#kept + #rest > 0, ahead), KEYS[1]}, ' '))
+        call('SET', NAME, token_of(owner), 'PX', claim)
+        tell(channel, table.concat({'g', sub(waiter, 1, 18), text,
+          note(#kept + #rest > 0, ahead), NAME}, ' '))
         break
       end
     end
   end
   kept = kept .. rest
   if kept == '' then
-    call('DEL', KEYS[3])
-    call('HDEL', KEYS[2], 'q')
+    call('DEL', QUEUE)
+    call('HDEL', AUX, 'q')
   elseif kept ~= order then
-    call('HSET', KEYS[3], 'q', kept)
+    call('HSET', QUEUE, 'q', kept)
   end
   return fence, claim, kept ~= '', last
 end

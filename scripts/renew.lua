@@ -1,15 +1,15 @@
 -- renew: what the watchdog does to a lease that is held.
 --
--- KEYS, ARGV[1], ARGV[2]: see own.lua
--- ARGV[3]  TTL, ms; -1: no expiry. Never shortens what is left, so that a renewal can't
+-- NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
+-- ARGV[1]  TTL, ms; -1: no expiry. Never shortens what is left, so that a renewal can't
 --          undo an Extend.
--- ARGV[4]  number of this request if an earlier one that may shorten the TTL has not
+-- ARGV[2]  number of this request if an earlier one that may shorten the TTL has not
 --          been answered, else empty. It is stored, and the earlier one, should it come
 --          late, finds it and does nothing (extend.lua).
--- ARGV[5]  '1' if aux was last kept long ago, else empty
--- ARGV[6]  empty, or the largest fence that was used under this lease
+-- ARGV[3]  '1' if aux was last kept long ago, else empty
+-- ARGV[4]  empty, or the largest fence that was used under this lease
 --
--- Replies {status, ms left (-1: no expiry), 0, n: see note in own.lua}
+-- Replies {status, ms left (-1: no expiry), 0, n: see note in lease.lua}
 --   1  still ours     -1, -2, -3  gone, taken by another, forced open
 --
 -- Running it again, or late, is safe: it only adds time. The first write is one that a
@@ -17,9 +17,9 @@
 local why, queue = lost()
 if why then return why, 0, 0, 0 end
 
-local ttl = expire(tonumber(ARGV[3]))
+local ttl = expire(tonumber(ARGV[1]))
 -- Never backwards: this renewal may itself come late.
-if ARGV[4] ~= '' and tonumber(ARGV[4]) > last_number() then number(ARGV[4]) end
-highest(ARGV[6])
-if ARGV[4] ~= '' or ARGV[5] ~= '' then keep(ttl) end
-return OK, ttl, 0, note(queue)
+if ARGV[2] ~= '' and tonumber(ARGV[2]) > last_number() then number(ARGV[2]) end
+highest(ARGV[4])
+if ARGV[2] ~= '' or ARGV[3] ~= '' then keep(ttl) end
+return 1, ttl, 0, note(queue)

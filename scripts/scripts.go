@@ -26,12 +26,24 @@ func script(keys int, source string) *Script {
 // perLock returns the script that runs the last of the parts for every lock of a call.
 func perLock(keys int, parts ...string) *Script {
 	before, body := strings.Join(parts[:len(parts)-1], "\n"), parts[len(parts)-1]
-	return script(keys, fmt.Sprintf("local WIDTH = %d\n%s\nlocal function one()\n%s\nend\n%s", keys, before, body, each))
+	return script(keys, fmt.Sprintf("local WIDTH = %d\n%s\nlocal function one(lock)\n%s\n%s\nend\n%s",
+		keys, before, at, body, each))
+}
+
+// later returns the part that has a function of that name made by more, when it is first
+// needed: its body is the last of the parts, and it builds on the others.
+func later(name string, parts ...string) string {
+	before, body := strings.Join(parts[:len(parts)-1], "\n"), parts[len(parts)-1]
+	return fmt.Sprintf("local %s\nlocal function more()\n%s\nreturn function(...)\n%s\nend\nend", name, before, body)
 }
 
 var (
 	//go:embed own.lua
 	own string
+	//go:embed lost.lua
+	lost string
+	//go:embed lease.lua
+	lease string
 	//go:embed ttl.lua
 	ttl string
 	//go:embed fence.lua
@@ -39,11 +51,15 @@ var (
 	//go:embed queue.lua
 	queue string
 
+	//go:embed at.lua
+	at string
 	//go:embed each.lua
 	each string
 
 	//go:embed acquire.lua
 	acquire string
+	//go:embed contend.lua
+	contend string
 	//go:embed resume.lua
 	resume string
 	//go:embed renew.lua
@@ -54,6 +70,8 @@ var (
 	extend string
 	//go:embed release.lua
 	release string
+	//go:embed settle.lua
+	settle string
 	//go:embed check.lua
 	check string
 	//go:embed inspect.lua
@@ -64,13 +82,13 @@ var (
 
 // The scripts as Redis gets them: each behind the parts that it builds on.
 var (
-	Acquire = perLock(3, own, fence, queue, acquire)
-	Resume  = perLock(2, own, ttl, fence, queue, resume)
-	Renew   = perLock(2, own, ttl, renew)
+	Acquire = perLock(3, own, fence, later("contend", lease, queue, contend), acquire)
+	Resume  = perLock(2, own, fence, lease, ttl, queue, resume)
+	Renew   = perLock(2, own, lost, lease, ttl, renew)
 	Touch   = script(1, touch)
-	Extend  = perLock(2, own, ttl, extend)
-	Release = perLock(3, own, fence, queue, release)
-	Check   = perLock(2, own, check)
-	Inspect = perLock(3, own, inspect)
-	Force   = perLock(3, own, fence, queue, force)
+	Extend  = perLock(2, own, lost, lease, ttl, extend)
+	Release = perLock(3, own, lost, later("settle", fence, lease, queue, settle), release)
+	Check   = perLock(2, own, lost, lease, check)
+	Inspect = perLock(3, own, fence, lease, inspect)
+	Force   = perLock(3, own, fence, lease, queue, force)
 )
