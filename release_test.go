@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
@@ -298,6 +299,55 @@ func TestReleaseWithRedisGone(t *testing.T) {
 			t.Error("held after Release")
 		}
 	})
+}
+
+// TestReleaseUnderWay: a Release whose request is under way holds up no other request of its
+// Locker, and Close waits for it.
+func TestReleaseUnderWay(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		p := &tap{}
+		l := e.tapped(p, holdfast.WithTTL(10*time.Second))
+		s := e.acquire(l.Mutex("a"))
+		deliver := p.holdNext("release")
+		released, closed := make(chan error, 1), make(chan error, 1)
+		go func() { released <- s.Release(e.ctx()) }()
+		synctest.Wait()
+		begin := time.Now()
+		for range 3 {
+			e.must(e.acquire(l.Mutex("other")).Release(e.ctx()))
+		}
+		if took := time.Since(begin); took > 0 {
+			t.Errorf("the others took %v", took)
+		}
+		go func() { closed <- l.Close() }()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("Close did not wait")
+		default:
+		}
+		deliver()
+		e.must(errors.Join(<-released, <-closed))
+		if held(t, e, "a") {
+			t.Error("held after Release")
+		}
+	})
+}
+
+// TestReleaseUnanswered: a Release ends in its time, whatever the TTL, if nothing answers.
+func TestReleaseUnanswered(t *testing.T) {
+	for _, ttl := range []time.Duration{time.Second, 4 * time.Second, 10 * time.Second, time.Hour} {
+		onFake(t, func(t *testing.T, e *env) {
+			l, link := e.linked(holdfast.WithTTL(ttl))
+			s := e.acquire(l.Mutex("a"))
+			link.Cut()
+			begin := time.Now()
+			err := s.Release(e.ctx())
+			if took := time.Since(begin); err == nil || took > min(ttl, 5*time.Second) {
+				t.Errorf("TTL %v: Release = %v after %v", ttl, err, took)
+			}
+		})
+	}
 }
 
 func TestReleaseLost(t *testing.T) {

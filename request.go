@@ -16,6 +16,7 @@ type request struct {
 	sent     time.Duration
 	answered chan *request // has room
 	courier  *courier
+	direct   bool // may be made in the caller's goroutine
 	off      bool // on its way, or dropped; under the courier's mu
 }
 
@@ -38,9 +39,10 @@ type answer struct {
 
 // send starts one request. go-redis ignores a cancellation in mid-flight, so whoever waits
 // for the answer looks at ctx himself, and the request goes on until the client's time-out.
-func (l *Locker) send(ctx context.Context, call store.Call) *request {
+// With direct, send itself may wait for the answer, and for couriers.direct.
+func (l *Locker) send(ctx context.Context, call store.Call, direct bool) *request {
 	r := l.requests.Get().(*request)
-	r.ctx, r.call = ctx, call
+	r.ctx, r.call, r.direct = ctx, call, direct
 	l.start(r)
 	return r
 }
@@ -93,7 +95,7 @@ func (r *request) moved() bool {
 // ask runs one request and returns when it is answered or ctx is done, with ctx's cause
 // if that comes first.
 func (l *Locker) ask(ctx context.Context, call store.Call) (store.Reply, error) {
-	return l.await(ctx, l.send(ctx, call))
+	return l.await(ctx, l.send(ctx, call, false))
 }
 
 // await is the second half of ask: it returns what came of a request that send started.
@@ -158,7 +160,7 @@ func (l *Locker) insist(ctx context.Context, bound time.Duration, call func() st
 	var out unanswered
 	pause := minGap
 	for left := bound; ; left = end - l.clock.Now() {
-		out.send(l, ctx, call())
+		out.send(l, ctx, call(), left >= l.couriers.direct)
 		got, ok := out.wait(l, min(patience, left))
 		switch {
 		case ok:
@@ -187,9 +189,9 @@ type unanswered struct {
 // three times its patience it is over.
 const mostUnanswered = 32
 
-func (u *unanswered) send(l *Locker, ctx context.Context, call store.Call) {
+func (u *unanswered) send(l *Locker, ctx context.Context, call store.Call, direct bool) {
 	if u.first == nil {
-		u.first = l.send(ctx, call)
+		u.first = l.send(ctx, call, direct)
 		return
 	}
 	if u.other == nil {
@@ -202,14 +204,20 @@ func (u *unanswered) send(l *Locker, ctx context.Context, call store.Call) {
 
 // wait waits for an answer, no longer than d; false if there is none.
 func (u *unanswered) wait(l *Locker, d time.Duration) (answer, bool) {
+	var first chan *request
+	if u.first != nil {
+		first = u.first.answered
+		select {
+		case r := <-first: // no timer is needed
+			u.first = nil
+			return r.take(l), true
+		default:
+		}
+	}
 	timer := l.timers.Get().(*time.Timer)
 	defer l.timers.Put(timer)
 	timer.Reset(d)
 	defer timer.Stop()
-	var first chan *request
-	if u.first != nil {
-		first = u.first.answered
-	}
 	select {
 	case r := <-first:
 		u.first = nil
