@@ -14,10 +14,11 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// What tells when it gets SIGTERM and does not end of it, and what does.
+// What tells when it gets SIGTERM and does not end of it, and what does. A shell that waits for
+// a command in the foreground may have been caught in vfork, and then is not stopped with it.
 const (
-	stubborn = `exec 2>/dev/null; trap 'echo TERM' TERM; echo $$; while :; do sleep 0.01; done`
-	obedient = `exec 2>/dev/null; trap 'echo TERM; exit 0' TERM; echo $$; while :; do sleep 0.01; done`
+	stubborn = `exec 2>/dev/null; trap 'echo TERM' TERM; echo $$; while :; do sleep 1000 & wait $!; done`
+	obedient = `exec 2>/dev/null; trap 'echo TERM; exit 0' TERM; echo $$; while :; do sleep 1000 & wait $!; done`
 )
 
 // TestRunLossStubborn: cut off from Redis, a program that ignores SIGTERM is killed while

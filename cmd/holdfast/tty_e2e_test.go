@@ -116,7 +116,7 @@ func TestRunJobControl(t *testing.T) {
 		t.Skip("only Linux tells that a program was stopped")
 	}
 	r := newRig(t)
-	o := newOnTerminal(t, r.Addr(), "run", "a", "--", "sh", "-c", `echo pid $$; read x; echo "read <$x>"; exec 2>/dev/null; trap 'exit 6' INT; while :; do sleep 0.01; done`)
+	o := newOnTerminal(t, r.Addr(), "run", "a", "--", "sh", "-c", `echo pid $$; read x; echo "read <$x>"; exec 2>/dev/null; trap 'exit 6' INT; while :; do sleep 1000 & wait $!; done`)
 	o.shows("pid ")
 	o.press("one\n")
 	o.shows("read <one>")
