@@ -106,6 +106,12 @@ func (c *sessionContext) end(cause error) {
 	}
 }
 
+// String is what fmt prints; by itself it would look at fields that change.
+func (c *sessionContext) String() string { return "context of " + c.s.String() }
+
+// GoString is what fmt prints for %#v: the same.
+func (c *sessionContext) GoString() string { return c.String() }
+
 // named says of which lock it is the cause.
 func (c *sessionContext) named(cause error) error { return c.s.wrap("hold", cause) }
 
