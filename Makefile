@@ -16,15 +16,8 @@ docs: ## the manual pages, from the commands
 test: ## the tests; those that need redis-server or redis-py say so and are skipped without
 	go test ./...
 
-# The library's tests run one after the other, most of them; so two halves go side by side.
-HALF = ^Test(Waiting|Unknown|Scale)
 race: ## the tests under the race detector, real servers required
-	@failed=; export HOLDFAST_REQUIRE_REDIS=1; \
-	go test -race -timeout 15m -run '$(HALF)' . & half=$$!; \
-	go test -race -timeout 15m -skip '$(HALF)' . || failed=1; \
-	wait $$half || failed=1; \
-	go test -race $$(go list ./... | tail -n +2) || failed=1; \
-	test -z "$$failed"
+	HOLDFAST_REQUIRE_REDIS=1 go test -race -timeout 15m ./...
 
 check: ## gofmt, go vet (also for other systems) and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }

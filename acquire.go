@@ -222,7 +222,7 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 func (c *call) ask(ctx context.Context, a *attempt, request store.Call) (*Session, answer) {
 	l := c.m.l
 	l.lines.note(a, +1, nil)
-	r := l.send(ctx, request, false)
+	r := l.send(ctx, request)
 	var doubt <-chan time.Time
 	if l.store.Sharded() {
 		t := time.NewTicker(store.DoubtAfter)

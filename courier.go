@@ -12,22 +12,21 @@ import (
 // couriers carry the requests of the Locker's callers, each those to one Redis server: a
 // server that hangs holds up none but its own.
 type couriers struct {
-	l      *Locker
-	most   int           // deliveries of one courier under way
-	direct time.Duration // what one in its caller's goroutine may take
-	mu     sync.Mutex
-	of     map[string]*courier // by the store's name of the server
+	l    *Locker
+	most int // deliveries of one courier under way
+	mu   sync.Mutex
+	of   map[string]*courier // by the store's name of the server
 
-	long, short spell
+	// See bounded.
+	bound   context.Context
+	unbound context.CancelFunc // not called: it ends by itself
+	ends    time.Time
 }
 
 func newCouriers(l *Locker) *couriers {
-	cs := &couriers{l: l, most: mostDeliveries, direct: forever, of: make(map[string]*courier)}
+	cs := &couriers{l: l, most: mostDeliveries, of: make(map[string]*courier)}
 	if pool := l.store.Connections(); pool > 0 {
 		cs.most = min(max(pool*3/4, 1), mostDeliveries) // the others are for renewals
-	}
-	if timeout := l.store.Timeout(); timeout > 0 {
-		cs.direct = 2*connectTime + timeout
 	}
 	return cs
 }
@@ -55,9 +54,6 @@ const (
 	patience       = 2 * time.Millisecond
 	// loadMost is how many requests go together, in scripts of at most 256.
 	loadMost = 1024
-	// connectTime, or up to twice that, is what a delivery in its caller's goroutine may take
-	// until it has a connection.
-	connectTime = time.Second
 )
 
 func (cs *couriers) courier(server string) *courier {
@@ -75,28 +71,7 @@ func (c *courier) add(r *request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queue = append(c.queue, r)
-	if r.direct && c.running == 0 && len(c.queue) == 1 {
-		c.carry()
-		return
-	}
 	c.attend()
-}
-
-// carry makes a lone delivery in its caller's goroutine: to wake another and be woken by it
-// takes longer than Redis does. But go-redis lets nobody break off its reading. Called with mu
-// held.
-func (c *courier) carry() {
-	c.running++
-	load := c.take()
-	c.mu.Unlock()
-	c.l.enter() // as its own goroutine would
-	c.deliver(c.l.couriers.within(connectTime, &c.l.couriers.short), load)
-	c.l.leave()
-	c.mu.Lock()
-	c.running--
-	if len(c.queue) > 0 {
-		c.attend()
-	}
 }
 
 // start sets out on a delivery while fewer than most are under way. Called with mu held.
@@ -149,12 +124,7 @@ func (c *courier) run() {
 			return
 		}
 		c.mu.Unlock()
-		ctx := load[0].ctx
-		if len(load) > 1 || ctx.Done() == nil {
-			// What some still wait for does not end with the others. But it must end.
-			ctx = c.l.couriers.within(cleanupTime, &c.l.couriers.long)
-		}
-		c.deliver(ctx, load)
+		c.deliver(load)
 		c.mu.Lock()
 	}
 }
@@ -182,28 +152,26 @@ func (c *courier) take() (load []*request) {
 	return load
 }
 
-// spell is a context that ends by itself. Those who set out at about the same time share it,
-// and its timer.
-type spell struct {
-	ctx    context.Context
-	cancel context.CancelFunc // not called
-	ends   time.Time
-}
-
-// within returns a context that ends d from now, or somewhat later. go-redis looks at nothing
-// but Done while it waits for a connection.
-func (cs *couriers) within(d time.Duration, s *spell) context.Context {
+// bounded returns a context that ends cleanupTime from now or, at most a second, later: those
+// who set out in one second share it, and its timer. go-redis looks at nothing but Done while
+// it waits for a connection.
+func (cs *couriers) bounded() context.Context {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if now := time.Now(); s.ends.Sub(now) < d {
-		s.ends = now.Add(d + time.Second)
-		s.ctx, s.cancel = context.WithDeadline(context.Background(), s.ends)
+	if now := time.Now(); cs.ends.Sub(now) < cleanupTime {
+		cs.ends = now.Add(cleanupTime + time.Second)
+		cs.bound, cs.unbound = context.WithDeadline(context.Background(), cs.ends)
 	}
-	return s.ctx
+	return cs.bound
 }
 
 // deliver sends requests in one round trip, and hands out the answers.
-func (c *courier) deliver(ctx context.Context, load []*request) {
+func (c *courier) deliver(load []*request) {
+	ctx := load[0].ctx
+	if len(load) > 1 || ctx.Done() == nil {
+		// What some still wait for does not end with the others. But it must end.
+		ctx = c.l.couriers.bounded()
+	}
 	calls := make([]*store.Call, len(load))
 	for i, r := range load {
 		calls[i] = &r.call

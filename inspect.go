@@ -130,7 +130,7 @@ func (l *Locker) page(ctx context.Context, scan *store.Scan) ([]string, error) {
 func (l *Locker) infos(ctx context.Context, names []string, yield func(Entry, error) bool) bool {
 	requests := make([]*request, len(names))
 	for i, name := range names {
-		requests[i] = l.send(ctx, l.store.Inspect(store.NewLock(name)), false)
+		requests[i] = l.send(ctx, l.store.Inspect(store.NewLock(name)))
 	}
 	for i, name := range names {
 		r, err := l.await(ctx, requests[i])

@@ -16,7 +16,6 @@ type request struct {
 	sent     time.Duration
 	answered chan *request // has room
 	courier  *courier
-	direct   bool // may be made in the caller's goroutine
 	off      bool // on its way, or dropped; under the courier's mu
 }
 
@@ -39,10 +38,9 @@ type answer struct {
 
 // send starts one request. go-redis ignores a cancellation in mid-flight, so whoever waits
 // for the answer looks at ctx himself, and the request goes on until the client's time-out.
-// With direct, send itself may wait for the answer, and for couriers.direct.
-func (l *Locker) send(ctx context.Context, call store.Call, direct bool) *request {
+func (l *Locker) send(ctx context.Context, call store.Call) *request {
 	r := l.requests.Get().(*request)
-	r.ctx, r.call, r.direct = ctx, call, direct
+	r.ctx, r.call = ctx, call
 	l.start(r)
 	return r
 }
@@ -95,7 +93,7 @@ func (r *request) moved() bool {
 // ask runs one request and returns when it is answered or ctx is done, with ctx's cause
 // if that comes first.
 func (l *Locker) ask(ctx context.Context, call store.Call) (store.Reply, error) {
-	return l.await(ctx, l.send(ctx, call, false))
+	return l.await(ctx, l.send(ctx, call))
 }
 
 // await is the second half of ask: it returns what came of a request that send started.
@@ -160,7 +158,7 @@ func (l *Locker) insist(ctx context.Context, bound time.Duration, call func() st
 	var out unanswered
 	pause := minGap
 	for left := bound; ; left = end - l.clock.Now() {
-		out.send(l, ctx, call(), left >= l.couriers.direct)
+		out.send(l, ctx, call())
 		got, ok := out.wait(l, min(patience, left))
 		switch {
 		case ok:
@@ -189,9 +187,9 @@ type unanswered struct {
 // three times its patience it is over.
 const mostUnanswered = 32
 
-func (u *unanswered) send(l *Locker, ctx context.Context, call store.Call, direct bool) {
+func (u *unanswered) send(l *Locker, ctx context.Context, call store.Call) {
 	if u.first == nil {
-		u.first = l.send(ctx, call, direct)
+		u.first = l.send(ctx, call)
 		return
 	}
 	if u.other == nil {
@@ -204,20 +202,14 @@ func (u *unanswered) send(l *Locker, ctx context.Context, call store.Call, direc
 
 // wait waits for an answer, no longer than d; false if there is none.
 func (u *unanswered) wait(l *Locker, d time.Duration) (answer, bool) {
-	var first chan *request
-	if u.first != nil {
-		first = u.first.answered
-		select {
-		case r := <-first: // no timer is needed
-			u.first = nil
-			return r.take(l), true
-		default:
-		}
-	}
 	timer := l.timers.Get().(*time.Timer)
 	defer l.timers.Put(timer)
 	timer.Reset(d)
 	defer timer.Stop()
+	var first chan *request
+	if u.first != nil {
+		first = u.first.answered
+	}
 	select {
 	case r := <-first:
 		u.first = nil

@@ -24,7 +24,7 @@ import (
 
 // Waiters whose messages, requests or patience fail them.
 
-// How often the races are run, and how many waits and names are left behind, a tenth of
+// How often the races are run, and how many waits and names are left behind, a twentieth of
 // it under the race detector. More find more; these take some seconds each.
 var (
 	races     = 10_000 / slowness()
@@ -32,12 +32,12 @@ var (
 	leavers   = 20 // processes
 )
 
-// slowness is about what the race detector costs.
+// slowness is about what the race detector costs, and more.
 func slowness() int {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
 			if s.Key == "-race" && s.Value == "true" {
-				return 10
+				return 20
 			}
 		}
 	}

@@ -10,7 +10,8 @@
 --          stand in the queue before NAME is given on, unless it was withdrawn meanwhile
 --
 -- Replies {status, ms left, fence, n}
---   1  given back; fence is the last one's, n the place of ARGV[4]… in the queue
+--   1  given back; fence is the last one's where somebody waits, n the place of ARGV[4]… in
+--      the queue
 --   2  given back, and granted to the attempt of ARGV[4]…, for ms, with that fence; n as
 --      in acquire.lua
 --  -1, -2, -3  gone, taken by another, forced open; ARGV[4]… was ignored

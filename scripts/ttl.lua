@@ -1,4 +1,4 @@
--- ttl: put, behind own, before every script that sets the TTL of a lease.
+-- ttl: put, behind own and lease, before every script that sets the TTL of a lease.
 
 -- last_number returns the number of this owner's last request that set the TTL;
 -- number notes that.

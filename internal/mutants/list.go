@@ -101,7 +101,7 @@ var mutants = []mutant{
 	{"an heir that was withdrawn is granted the lock", "scripts/settle.lua",
 		"if SHARED > 3 and not withdrawn(call('HGET', AUX, 'x'), ARGV[4]) then", "if SHARED > 3 then", "TestWaitingWithdrawnHeir"},
 	{"a request waits for a connection without end", "courier.go",
-		"ctx = c.l.couriers.within(cleanupTime, &c.l.couriers.long)", "ctx = context.Background()", "TestUnknownNoConnection"},
+		"ctx = c.l.couriers.bounded()", "ctx = context.Background()", "TestUnknownNoConnection"},
 	{"a request that was given up passes for one that was not sent", "request.go",
 		"\treturn context.Canceled\n", "\treturn nil\n", "TestWaitingForeignCause|TestUnknownAcquire$"},
 	{"a late renewal by NAME alone shortens an Extend", "scripts/touch.lua",

@@ -107,7 +107,7 @@ func (m mutant) run() (verdict, out string) {
 func test(overlay, pattern string) (verdict, out string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	printed, err := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-count=1", "-timeout=1m", "-failfast",
+	printed, err := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-timeout=1m", "-failfast",
 		"-run", pattern, ".").CombinedOutput()
 	out = string(printed)
 	switch {

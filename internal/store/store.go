@@ -57,15 +57,6 @@ func New(client redis.UniversalClient) *Store {
 // Connections is how many the client keeps to a server; 0 if that is not known.
 func (s *Store) Connections() int { return s.pool }
 
-// Timeout is how long the client waits for an answer of a server; 0 if that is not known, or
-// not all.
-func (s *Store) Timeout() time.Duration {
-	if c, ok := s.client.(*redis.Client); ok {
-		return c.Options().ReadTimeout
-	}
-	return 0
-}
-
 // Validate returns nil for a name that a lock can have, or ErrReserved, ErrNotColocated or
 // ErrRing.
 func (s *Store) Validate(name string) error {
