@@ -33,4 +33,5 @@ local ttl = tonumber(ARGV[1])
 -- To look costs less than to write; an hour less than a day will do.
 if call('PTTL', AUX) < ttl + 82800000 then call('PEXPIRE', AUX, ttl + 86400000) end
 call('SET', NAME, TOKEN, 'PX', ARGV[1])
+-- As note of lease.lua has it.
 return 1, ttl, fence, (others and 1 or 0) + (ahead and 2 or 0)

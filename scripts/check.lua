@@ -1,6 +1,6 @@
 -- check: is NAME still this owner's? Reads only.
 --
--- NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
+-- NAME, AUX, OWNER, TOKEN: see own.lua
 --
 -- Replies {status, ms left (-1: no expiry), 0, n: see note in lease.lua}
 --   1  ours     -1, -2, -3  gone, taken by another, forced open

@@ -33,8 +33,8 @@ if held then
   return known and 0 or -7, call('PTTL', NAME), tonumber(last) or 0, place, nobody
 end
 if not queue then return nil, false, last end
-local me, fence, claim, others = attempt_of(OWNER), nil, nil, nil
-fence, claim, others, last = hand_on(last, me, find(ARGV[4], 's', 1, true))
+local me = attempt_of(OWNER)
+local fence, claim, others, last = hand_on(last, me, find(ARGV[4], 's', 1, true))
 if not fence then return nil, others, last end
 if not queues then leave(me) end
 return 0, claim, fence, place

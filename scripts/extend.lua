@@ -1,6 +1,6 @@
 -- extend: change the TTL because the caller asks for it.
 --
--- NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
+-- NAME, AUX, OWNER, TOKEN: see own.lua
 -- ARGV[1]  ms
 -- ARGV[2]  'add' to what is left, or 'set'
 -- ARGV[3]  number of this request: one holder's requests are numbered upwards

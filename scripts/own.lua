@@ -12,7 +12,7 @@
 --            e  the number of the last request that set its TTL, a space, and its attempt
 --            q  set if the queue (queue.lua) may hold somebody
 --            k  the owner whose lock was forced open
---            x  tombstones: attempts that were withdrawn (see release.lua)
+--            x  tombstones: attempts that were withdrawn (see settle.lua)
 -- QUEUE    the queue's key, of scripts that take three keys a lock
 -- OWNER    the attempt, followed by the token if the caller gave one. An attempt is 36
 --          characters; a token that Holdfast made is its own attempt.

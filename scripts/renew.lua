@@ -1,6 +1,6 @@
 -- renew: what the watchdog does to a lease that is held.
 --
--- NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
+-- NAME, AUX, OWNER, TOKEN: see own.lua
 -- ARGV[1]  TTL, ms; -1: no expiry. Never shortens what is left, so that a renewal can't
 --          undo an Extend.
 -- ARGV[2]  number of this request if an earlier one that may shorten the TTL has not

@@ -1,7 +1,7 @@
 -- resume: take up a lease by its token, as a new attempt with a new fence. Whoever held
 -- it under another attempt is displaced, and told so.
 --
--- NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
+-- NAME, AUX, OWNER, TOKEN: see own.lua
 -- ARGV[1]  TTL, ms; -1: no expiry. Never shortens what is left.
 -- ARGV[2]  label
 -- ARGV[3]  channel, empty if the asker does not listen

@@ -23,9 +23,15 @@ func script(keys int, source string) *Script {
 	return &Script{Source: source, Hash: hex.EncodeToString(hash[:]), Keys: keys}
 }
 
+// builds returns what the last of the parts builds on, and that one.
+func builds(parts []string) (before, body string) {
+	last := len(parts) - 1
+	return strings.Join(parts[:last], "\n"), parts[last]
+}
+
 // perLock returns the script that runs the last of the parts for every lock of a call.
 func perLock(keys int, parts ...string) *Script {
-	before, body := strings.Join(parts[:len(parts)-1], "\n"), parts[len(parts)-1]
+	before, body := builds(parts)
 	return script(keys, fmt.Sprintf("local WIDTH = %d\n%s\nlocal function one(lock)\n%s\n%s\nend\n%s",
 		keys, before, at, body, each))
 }
@@ -33,7 +39,7 @@ func perLock(keys int, parts ...string) *Script {
 // later returns the part that has a function of that name made by more, when it is first
 // needed: its body is the last of the parts, and it builds on the others.
 func later(name string, parts ...string) string {
-	before, body := strings.Join(parts[:len(parts)-1], "\n"), parts[len(parts)-1]
+	before, body := builds(parts)
 	return fmt.Sprintf("local %s\nlocal function more()\n%s\nreturn function(...)\n%s\nend\nend", name, before, body)
 }
 

@@ -4,11 +4,10 @@
 -- Returns release's reply.
 local why, queue = ...
 local reply = {why or 1, 0, 0, 0}
-if not find(ARGV[2], 'd', 1, true) then
-  why = why or 1 -- only a tombstone
-elseif why then
+local gives = find(ARGV[2], 'd', 1, true) -- else there is only a tombstone to leave
+if gives and why then
   if queue then leave(attempt_of(OWNER)) end
-else
+elseif gives then
   call('DEL', NAME)
   highest(ARGV[3])
   local me, last, fence, claim, others
