@@ -49,7 +49,7 @@ const (
 	// A request waits for others only while so many deliveries are under way, and then only
 	// if one of them ends within patience; else the network is what takes time, and another
 	// sets out, as long as there are not so many that they use up a client's connections.
-	fewDeliveries  = 6
+	fewDeliveries  = 3
 	mostDeliveries = 16
 	patience       = 2 * time.Millisecond
 	// loadMost is how many requests go together, in scripts of at most 256.

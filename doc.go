@@ -187,8 +187,8 @@
 // # Redis
 //
 // Holdfast needs Redis 6 or later, or what speaks its protocol and its Lua: a single
-// server, Sentinel, or Cluster. The keys of a lock are its name, a hash next to it that
-// lives a day longer, and while somebody waits a second one that lives 10 s:
+// server, Sentinel, or Cluster. The keys of a lock are its name, a string next to it that
+// lives a day longer, and while somebody waits a hash that lives 10 s:
 //
 //	NAME                      the token, with a TTL in milliseconds
 //	holdfast:1:n:{NAME}       fence, attempt, label, channel; or
@@ -201,7 +201,7 @@
 //
 // An ACL user needs ~NAME and ~holdfast:1:* for its names, &holdfast:1:w:* for the channels
 // (and &__keyspace@*__:* for notifications), and +evalsha +eval +get +mget +set +del +pttl
-// +pexpire +persist +hget +hset +hmget +hdel +time +publish +pubsub +subscribe +unsubscribe +ping.
+// +pexpire +persist +hget +hset +hdel +time +publish +pubsub +subscribe +unsubscribe +ping.
 // Without the channels or the last five, waiters poll. [WithReplicas] needs +wait, too, and
 // [Locker.List] +scan. Set maxmemory-policy to noeviction, or to one that
 // spares keys in use: an evicted lock is a lost lock.

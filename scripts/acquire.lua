@@ -16,22 +16,18 @@
 --  -4  this attempt was withdrawn: a request that came late
 --
 -- Running it again is safe: an attempt that holds NAME is told so, and what is left of
--- its TTL; one that waits keeps its place. aux is written first and NAME last: after an
--- error NAME was not written.
-local aux = call('HMGET', AUX, 'f', 'x', 'q', 'i')
-local held = call('GET', NAME)
-local others, last = false, aux[1]
-if held or aux[2] or aux[3] then
-  contend = contend or more()
-  local status, left, fence, place, nobody = contend(held, aux)
-  if status then return status, left, fence, place, nobody end
-  others, last = left, fence
+-- its TTL; one that waits keeps its place. NAME is written first in the plain case: what is
+-- denied, is denied there, and after an error NAME was not written.
+local aux = HAD[key + 2]
+if not HAD[key + 1] and (not aux or sub(aux, 17, 17) == '-') then
+  if not aux then call('GET', AUX) end -- which fails if it is a key of another type
+  -- Since HAD was read another lock of this call may have been this one; and it may be of
+  -- another type.
+  if call('SET', NAME, TOKEN, 'NX', 'PX', ARGV[1]) then
+    local fence, ahead = after(aux and sub(aux, 1, 16))
+    call('SET', AUX, fence .. (TOKEN == OWNER and '-36:' or '-' .. #OWNER .. ':') .. OWNER .. REST, 'PX', STAY)
+    return 1, TTL, tonumber(fence), ahead and 2 or 0 -- as note of lease.lua has it
+  end
 end
-
-local fence, ahead = install(OWNER, ARGV[2], ARGV[3], last, aux[4])
-local ttl = tonumber(ARGV[1])
--- To look costs less than to write; an hour less than a day will do.
-if call('PTTL', AUX) < ttl + 82800000 then call('PEXPIRE', AUX, ttl + 86400000) end
-call('SET', NAME, TOKEN, 'PX', ARGV[1])
--- As note of lease.lua has it.
-return 1, ttl, fence, (others and 1 or 0) + (ahead and 2 or 0)
+contend = contend or more()
+return contend()

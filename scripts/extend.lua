@@ -17,12 +17,12 @@ if why then return why, 0, 0, 0 end
 
 local ttl = call('PTTL', NAME)
 if ttl < 0 then return -6, -1, 0, 0 end
-local last, this = last_number(), tonumber(ARGV[3])
+local last, this = tonumber(A.e) or 0, tonumber(ARGV[3])
 if last > this then return -5, ttl, 0, 0 end
 if last < this then
   ttl = tonumber(ARGV[1]) + (ARGV[2] == 'add' and ttl or 0)
   call('PEXPIRE', NAME, ttl)
-  number(ARGV[3])
-  keep(ttl)
+  A.e = ARGV[3]
+  save(kept(ttl))
 end
 return 1, ttl, 0, 0

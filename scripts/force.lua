@@ -15,15 +15,16 @@
 -- one it is: the next holder has another.
 local held = call('GET', NAME)
 if not held then return -1, 0, 0, 0 end
-local aux = call('HMGET', AUX, 'o', 'i', 'q', 'f')
+open()
+local known, queue = ours(held), A.q
 if ARGV[2] ~= '' then
-  if not ours(held, aux[1]) then return -7, 0, 0, 0 end
-  if aux[4] ~= ARGV[2] then return -2, 0, tonumber(aux[4]) or 0, 0 end
+  if not known then return -7, 0, 0, 0 end
+  if tonumber(A.f) ~= tonumber(ARGV[2]) then return -2, 0, tonumber(A.f) or 0, 0 end
 end
 call('DEL', NAME)
-if ours(held, aux[1]) then
-  call('HSET', AUX, 'k', aux[1])
-  tell(info(aux[2]), 'c ' .. NAME)
+if known then
+  A.k = A.o
+  tell(info(), 'c ' .. NAME)
 end
-if aux[3] then hand_on(aux[4], nil, ARGV[1] == 's') end
+if not (queue and hand_on(nil, ARGV[1] == 's')) and (known or queue) then save(0) end
 return 1, 0, 0, 0

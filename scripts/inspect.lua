@@ -26,11 +26,11 @@ local held = call('GET', NAME)
 local order = call('HGET', QUEUE, 'q') or ''
 local reply = {-1, 0, 0, #order / 36, ''}
 if held then
-  local aux = call('HMGET', AUX, 'f', 'o', 'i')
+  open()
   reply[1], reply[2] = -7, call('PTTL', NAME)
-  if ours(held, aux[2]) then
-    local _, label = info(aux[3])
-    reply[1], reply[3], reply[5] = 1, tonumber(aux[1]) or 0, label or ''
+  if ours(held) then
+    local _, label = info()
+    reply[1], reply[3], reply[5] = 1, tonumber(A.f) or 0, label or ''
   end
 end
 if ARGV[1] == 'w' then reply[6] = waiting(order) end

@@ -5,13 +5,15 @@
 -- know of the lock at hand (see at.lua):
 --
 -- NAME     the key that is the lock: a string that holds the token
--- AUX      a hash of what Holdfast knows beyond the token
---            f  the last fence      o  the last holder's owner string
+-- AUX      a string of what Holdfast knows beyond the token
+--            the last fence, 16 digits; '-', or '+' if any of q to x is there; and then, each
+--            behind its length and a colon,
+--            o  the last holder's owner string
 --            i  the channel on which its Locker listens, empty if it does not, a space,
 --               and its label
---            e  the number of the last request that set its TTL, a space, and its attempt
---            q  set if the queue (queue.lua) may hold somebody
+--            q  '1' if the queue (queue.lua) may hold somebody
 --            k  the owner whose lock was forced open
+--            e  the number of the holder's last request that set its TTL
 --            x  tombstones: attempts that were withdrawn (see settle.lua)
 -- QUEUE    the queue's key, of scripts that take three keys a lock
 -- OWNER    the attempt, followed by the token if the caller gave one. An attempt is 36
@@ -22,7 +24,8 @@
 -- so does each outer local that it uses. What the plain case does not need is made by more,
 -- when it is needed: see scripts.go.
 
-local call = redis.call -- a local is found faster than a global's field
+local call, sub = redis.call, string.sub -- a local is found faster than a global's field
 local LOCKS = #KEYS / WIDTH
 local SHARED = #ARGV - LOCKS -- arguments that are the same for all
 local NAME, AUX, QUEUE, OWNER, TOKEN
+local GONE = {} -- NAMEs to be deleted together, when all locks of the call were seen to

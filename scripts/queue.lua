@@ -1,4 +1,4 @@
--- queue: put, behind own, fence and lease, before every script after which NAME may be free
+-- queue: put, behind install and what that needs, before every script after which NAME may be free
 -- while others wait.
 --
 -- QUEUE  queue: a hash, gone some seconds after the last waiter was heard of
@@ -7,7 +7,7 @@
 --            alive-until, ms (15 digits), claim TTL, ms (15), length of the channel (3)
 --            and of the label (3), channel, label, and the token if the caller gave one
 --
--- aux's field q says that the queue may hold somebody, so that a script that finds
+-- AUX's field q says that the queue may hold somebody, so that a script that finds
 -- nothing there need not look.
 
 -- A waiter counts as alive for ALIVE ms after it asked last. CLAIM bounds, in ms, the
@@ -24,8 +24,8 @@ local function tell(channel, message)
 end
 
 -- stand puts an attempt into the queue, at its end unless it is there already, notes that
--- it is alive, and returns its place, 1 for the first. known is aux's field q.
-local function stand(known, owner, ttl, label, channel)
+-- it is alive, and returns its place, 1 for the first.
+local function stand(owner, ttl, label, channel)
   local waiter = attempt_of(owner)
   local order = call('HGET', QUEUE, 'q') or ''
   local at = find(order, waiter, 1, true)
@@ -37,9 +37,9 @@ local function stand(known, owner, ttl, label, channel)
     now_ms() + ALIVE, math.min(tonumber(ttl), CLAIM), #channel, #label)
     .. channel .. label .. sub(owner, 37))
   call('PEXPIRE', QUEUE, ALIVE)
-  if not known then
-    call('HSET', AUX, 'q', '1')
-    if call('PTTL', AUX) < ALIVE then call('PEXPIRE', AUX, ALIVE) end
+  if not A.q then
+    A.q = '1'
+    save(ALIVE)
   end
   return (at - 1) / 36 + 1
 end
@@ -53,7 +53,8 @@ local function leave(waiter)
   order = sub(order, 1, at - 1) .. sub(order, at + 36)
   if order == '' then
     call('DEL', QUEUE)
-    call('HDEL', AUX, 'q')
+    A.q = nil
+    save(0)
   else
     call('HSET', QUEUE, 'q', order)
   end
@@ -66,14 +67,14 @@ local function unheard(channel)
 end
 
 -- hand_on gives NAME, which is free, to the first in the queue, and returns the fence and
--- the claim, ms, of the grant; nil if the turn is me's, who is then out of the queue, or
--- nobody's; and whether others wait, and the last fence. The dead leave the queue. Where
--- single is set, the server knows all who listen, and one to whom nobody listens is passed
--- over; it keeps its place for as long as it counts as alive. NAME is written after aux and
--- before the grant is told, since what was written before an error stays.
-local function hand_on(last, me, single)
+-- the claim, ms, of the grant; nil twice if the turn is me's, who is then out of the queue, or
+-- nobody's, and then AUX is left to be saved; and whether others wait. The dead leave the
+-- queue. Where single is set, the server knows all who listen, and one to whom nobody listens
+-- is passed over; it keeps its place for as long as it counts as alive. NAME is written before
+-- the grant is told, since what was written before an error stays.
+local function hand_on(me, single)
   local order = call('HGET', QUEUE, 'q') or ''
-  local now, kept, rest, fence, claim = now_ms(), '', '', nil, nil
+  local now, others, rest, first, token, label, channel, claim = now_ms(), '', '', nil, nil, nil, nil, nil
   for at = 1, #order, 36 do
     local waiter = sub(order, at, at + 35)
     local data = call('HGET', QUEUE, waiter)
@@ -84,31 +85,28 @@ local function hand_on(last, me, single)
     elseif not data or tonumber(sub(data, 1, 15)) < now then
       call('HDEL', QUEUE, waiter)
     else
-      local label = 37 + tonumber(sub(data, 31, 33))
-      local token = label + tonumber(sub(data, 34, 36))
-      local channel = sub(data, 37, label - 1)
-      if single and unheard(channel) then
-        kept = kept .. waiter
+      local behind = 37 + tonumber(sub(data, 31, 33))
+      local listens = sub(data, 37, behind - 1)
+      if single and unheard(listens) then
+        others = others .. waiter
       else
-        rest, claim = sub(order, at + 36), tonumber(sub(data, 16, 30))
         call('HDEL', QUEUE, waiter)
-        local owner, ahead, text = waiter .. sub(data, token), nil, nil
-        fence, ahead, text = install(owner, sub(data, label, token - 1), channel, last)
-        last = fence
-        keep(claim)
-        call('SET', NAME, token_of(owner), 'PX', claim)
-        tell(channel, table.concat({'g', sub(waiter, 1, 18), text,
-          note(#kept + #rest > 0, ahead), NAME}, ' '))
+        rest, first, channel, claim = sub(order, at + 36), waiter, listens, tonumber(sub(data, 16, 30))
+        token = behind + tonumber(sub(data, 34, 36))
+        label, token = sub(data, behind, token - 1), sub(data, token)
         break
       end
     end
   end
-  kept = kept .. rest
-  if kept == '' then
+  others = others .. rest
+  if others == '' then
     call('DEL', QUEUE)
-    call('HDEL', AUX, 'q')
-  elseif kept ~= order then
-    call('HSET', QUEUE, 'q', kept)
+    A.q = nil
+  elseif others ~= order then
+    call('HSET', QUEUE, 'q', others)
   end
-  return fence, claim, kept ~= '', last
+  if not first then return nil, nil, others ~= '' end
+  local fence, ahead = take(first .. token, label, channel, claim)
+  tell(channel, table.concat({'g', sub(first, 1, 18), fence, note(others ~= '', ahead), NAME}, ' '))
+  return fence, claim, others ~= ''
 end

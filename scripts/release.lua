@@ -19,11 +19,11 @@
 -- Running it again is safe: it gives back what its owner holds and nothing else. (A
 -- second run says that NAME is gone; the client knows that it asked before.) The deletion
 -- comes first: a full memory does not deny it, nor then what follows.
-local why, queue = lost()
-if why or queue or ARGV[1] ~= '' or ARGV[2] == '' or ARGV[3] ~= '' or SHARED > 3 then
-  settle = settle or more()
-  return settle(why, queue)
+local aux = HAD[key + 2]
+if HAD[key + 1] == OWNER and (not aux or sub(aux, 17, 56) == '-36:' .. OWNER)
+  and ARGV[1] == '' and ARGV[2] ~= '' and ARGV[3] == '' and SHARED == 3 then
+  GONE[#GONE + 1] = NAME
+  return 1, 0, 0, 0
 end
-call('DEL', NAME)
-if TOKEN ~= OWNER then call('HDEL', AUX, 'o') end -- see settle.lua
-return 1, 0, 0, 0
+settle = settle or more()
+return settle()

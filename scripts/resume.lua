@@ -12,15 +12,15 @@
 --
 -- Running it again is safe: an attempt that was installed is told its fence.
 local held = call('GET', NAME)
-local aux = call('HMGET', AUX, 'f', 'o', 'x', 'q', 'i')
+open()
 if held ~= TOKEN then return held and -2 or -1, 0, 0, 0 end
-if withdrawn(aux[3], OWNER) then return -4, 0, 0, 0 end
+if withdrawn(OWNER) then return -4, 0, 0, 0 end
 
-local fence = tonumber(aux[1])
-if aux[2] ~= OWNER then
-  fence = install(OWNER, ARGV[2], ARGV[3], aux[1])
-  if ours(held, aux[2]) then tell(info(aux[5]), 'c ' .. NAME) end
-end
 local ttl = expire(tonumber(ARGV[1]))
-keep(ttl)
-return 1, ttl, fence, note(aux[4])
+if A.o == OWNER then
+  save(kept(ttl))
+else
+  if ours(held) then tell(info(), 'c ' .. NAME) end
+  install(OWNER, ARGV[2], ARGV[3], ttl)
+end
+return 1, ttl, tonumber(A.f), note(A.q)

@@ -46,6 +46,10 @@ func later(name string, parts ...string) string {
 var (
 	//go:embed own.lua
 	own string
+	//go:embed ahead.lua
+	ahead string
+	//go:embed known.lua
+	known string
 	//go:embed lost.lua
 	lost string
 	//go:embed lease.lua
@@ -54,6 +58,8 @@ var (
 	ttl string
 	//go:embed fence.lua
 	fence string
+	//go:embed install.lua
+	install string
 	//go:embed queue.lua
 	queue string
 
@@ -62,6 +68,8 @@ var (
 	//go:embed each.lua
 	each string
 
+	//go:embed asked.lua
+	asked string
 	//go:embed acquire.lua
 	acquire string
 	//go:embed contend.lua
@@ -88,13 +96,13 @@ var (
 
 // The scripts as Redis gets them: each behind the parts that it builds on.
 var (
-	Acquire = perLock(3, own, fence, later("contend", lease, queue, contend), acquire)
-	Resume  = perLock(2, own, fence, lease, ttl, queue, resume)
-	Renew   = perLock(2, own, lost, lease, ttl, renew)
+	Acquire = perLock(3, own, ahead, fence, asked, later("contend", known, lease, install, queue, contend), acquire)
+	Resume  = perLock(2, own, fence, known, lease, install, ttl, queue, resume)
+	Renew   = perLock(2, own, known, lost, lease, ttl, renew)
 	Touch   = script(1, touch)
-	Extend  = perLock(2, own, lost, lease, ttl, extend)
-	Release = perLock(3, own, lost, later("settle", fence, lease, queue, settle), release)
-	Check   = perLock(2, own, lost, lease, check)
-	Inspect = perLock(3, own, fence, lease, inspect)
-	Force   = perLock(3, own, fence, lease, queue, force)
+	Extend  = perLock(2, own, known, lost, lease, ttl, extend)
+	Release = perLock(3, own, ahead, later("settle", fence, known, lost, lease, install, queue, settle), release)
+	Check   = perLock(2, own, known, lost, lease, check)
+	Inspect = perLock(3, own, fence, known, lease, inspect)
+	Force   = perLock(3, own, fence, known, lease, install, queue, force)
 )

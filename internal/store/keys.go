@@ -7,7 +7,7 @@ import (
 )
 
 // A lock has three keys: NAME, a string that holds the token as redis-py writes it; aux, a
-// hash of fence, attempt, label and tombstones; and the queue, a hash of the waiting attempts
+// string of fence, attempt, label and tombstones; and the queue, a hash of the waiting attempts
 // in order of arrival, and how to reach each.
 
 // version is the protocol's. It is part of every key but NAME, so that another

@@ -1,0 +1,6 @@
+-- asked: what acquire is asked for, the same for all locks of a call: see acquire.lua. To write
+-- a number costs Redis more than a string, so what comes often is written once.
+local TTL = tonumber(ARGV[1])
+local INFO = ARGV[3] .. ' ' .. ARGV[2]
+local REST = #INFO .. ':' .. INFO
+local STAY = string.format('%.0f', TTL + 86400000) -- see kept in lease.lua
