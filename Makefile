@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test race check fuzz mutants proof ci
+.PHONY: help demo docs test race scale check fuzz mutants proof ci
 
 FUZZTIME ?= 10s
 PROOFTIME ?= 10m
@@ -18,6 +18,9 @@ test: ## the tests; those that need redis-server or redis-py say so and are skip
 
 race: ## the tests under the race detector, real servers required
 	HOLDFAST_REQUIRE_REDIS=1 go test -race -timeout 15m ./...
+
+scale: ## the largest tests, which the race detector makes small, in full
+	go test -run '^TestScale(Held|Pressure)$$' .
 
 check: ## gofmt, go vet (also for other systems) and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }

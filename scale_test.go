@@ -63,7 +63,8 @@ func allHeld(t *testing.T, sessions []*holdfast.Session) {
 // is lost, few requests renew them, not all at once, and in the end nothing is left.
 func TestScaleHeld(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
-		const n, ttl, long = 10_000, 10 * time.Second, time.Minute
+		const ttl, long = 10 * time.Second, time.Minute
+		n := 10_000 / min(slowness(), 5)
 		e.load()
 		p := &tap{}
 		l := e.tapped(p, holdfast.WithTTL(ttl))
@@ -430,7 +431,7 @@ func TestScaleDropped(t *testing.T) {
 // its time: everybody gets the lock, and nobody's context ends without cause.
 func TestScalePressure(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
-		const n = 20_000
+		n := 20_000 / min(slowness(), 5)
 		e.load()
 		link := e.fake.NewLink()
 		l := holdfast.New(link.Client(func(o *redis.Options) { o.PoolSize = 10 }))

@@ -60,7 +60,7 @@ var mutants = []mutant{
 	{"a fence without its predecessor", "scripts/fence.lua",
 		"if last and last >= now then", "if false then", "TestFence/fake"},
 	{"what is known of a lock expires while it is in use", "scripts/acquire.lua",
-		"OWNER .. REST, 'PX', STAY)", "OWNER .. REST, aux and 'KEEPTTL' or 'PX', not aux and STAY or nil)", "TestAuxOutlivesShortOnes/fake"},
+		"OWNER .. REST, 'PX', STAY)", "OWNER .. REST, unpack(aux and {'KEEPTTL'} or {'PX', STAY}))", "TestAuxOutlivesShortOnes/fake"},
 	{"a fence is stored rounded", "scripts/fence.lua",
 		"return string.format('%016.0f', tonumber(last) + 1), true", "return tostring(tonumber(last) + 1), true", "TestFence/real"},
 	{"released before the work is told", "release.go",

@@ -3,13 +3,13 @@
 //
 //	go run ./internal/mutants [-v] [NAME...]
 //
-// The sources are left as they are: a mutant is compiled from an overlay. A mutant whose
-// text is no longer found, or that survives, or that does not compile, fails the command.
+// The sources are left as they are: the tests are built once, from an overlay that has every
+// mutant in it, and told at run time which one to be. A mutant whose text is no longer found,
+// or that survives, fails the command; and so does one that does not compile, at once.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -22,40 +22,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 )
-
-func main() {
-	verbose := flag.Bool("v", false, "show what the tests print")
-	flag.Parse()
-	bad, ran := 0, 0
-	var mu sync.Mutex
-	var running errgroup.Group
-	running.SetLimit(2) // building takes most of the time
-	for _, m := range mutants {
-		if flag.NArg() > 0 && !slices.Contains(flag.Args(), m.name) {
-			continue
-		}
-		ran++
-		running.Go(func() error {
-			began := time.Now()
-			verdict, out := m.run()
-			mu.Lock()
-			defer mu.Unlock()
-			if verdict != caught {
-				bad++
-			}
-			fmt.Printf("%-9s %5.1fs  %s\n", verdict, time.Since(began).Seconds(), m.name)
-			if *verbose || verdict != caught {
-				fmt.Println(out)
-			}
-			return nil
-		})
-	}
-	_ = running.Wait()
-	fmt.Printf("%d mutants, %d not caught\n", ran, bad)
-	if bad > 0 || ran == 0 {
-		os.Exit(1)
-	}
-}
 
 // mutant is one rule, broken: in file, old becomes new, and of the tests that match, at
 // least one fails.
@@ -70,53 +36,88 @@ const (
 	broken   = "BROKEN"
 )
 
-func (m mutant) run() (verdict, out string) {
-	source, err := os.ReadFile(m.file)
+func main() {
+	verbose := flag.Bool("v", false, "show what the tests print")
+	flag.Parse()
+	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
-		return stale, err.Error()
-	}
-	if n := strings.Count(string(source), m.old); n != 1 {
-		return stale, fmt.Sprintf("%s has the text %d times, not once:\n%s", m.file, n, m.old)
-	}
-	dir, err := os.MkdirTemp("", "mutant")
-	if err != nil {
-		return broken, err.Error()
+		fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	changed := filepath.Join(dir, filepath.Base(m.file))
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o644); err != nil {
-		return broken, err.Error()
+	var chosen []mutant
+	for _, m := range mutants {
+		if flag.NArg() == 0 || slices.Contains(flag.Args(), m.name) {
+			chosen = append(chosen, m)
+		}
 	}
-	top, err := filepath.Abs(m.file)
+	tests, err := build(dir, chosen)
 	if err != nil {
-		return broken, err.Error()
+		_ = os.RemoveAll(dir)
+		fatal(err)
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{top: changed}})
-	if err != nil {
-		return broken, err.Error()
+	bad := 0
+	var mu sync.Mutex
+	var running errgroup.Group
+	running.SetLimit(2)
+	for _, m := range chosen {
+		running.Go(func() error {
+			began := time.Now()
+			verdict, out := m.run(tests)
+			mu.Lock()
+			defer mu.Unlock()
+			if verdict != caught {
+				bad++
+			}
+			fmt.Printf("%-9s %5.1fs  %s\n", verdict, time.Since(began).Seconds(), m.name)
+			if *verbose || verdict != caught {
+				fmt.Println(out)
+			}
+			return nil
+		})
 	}
-	plan := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(plan, overlay, 0o644); err != nil {
-		return broken, err.Error()
+	_ = running.Wait()
+	fmt.Printf("%d mutants, %d not caught\n", len(chosen), bad)
+	if bad > 0 || len(chosen) == 0 {
+		_ = os.RemoveAll(dir)
+		os.Exit(1)
 	}
-	return test(plan, m.tests)
 }
 
-// test runs the tests and tells apart a test that failed, which is wanted, from a mutant
-// that did not compile and from a pattern that matches nothing.
-func test(overlay, pattern string) (verdict, out string) {
+func fatal(err error) {
+	fmt.Fprintln(os.Stderr, "mutants:", err)
+	os.Exit(1)
+}
+
+// build builds the tests with all the mutants in them.
+func build(dir string, chosen []mutant) (tests string, err error) {
+	plan, err := weave(dir, chosen)
+	if err != nil {
+		return "", err
+	}
+	tests = filepath.Join(dir, "tests")
+	out, err := exec.Command("go", "test", "-c", "-o", tests, "-overlay", plan, "-vet=off", "-ldflags=-s -w", ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return tests, nil
+}
+
+// run runs a mutant's tests and tells apart a test that failed, which is wanted, from a pattern
+// that matches nothing.
+func (m mutant) run(tests string) (verdict, out string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	printed, err := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-timeout=1m", "-failfast",
-		"-run", pattern, ".").CombinedOutput()
+	cmd := exec.CommandContext(ctx, tests, "-test.count=1", "-test.timeout=1m", "-test.failfast", "-test.run", m.tests)
+	cmd.Env = append(os.Environ(), m.env()...)
+	printed, err := cmd.CombinedOutput()
 	out = string(printed)
 	switch {
-	case strings.Contains(out, "[build failed]"), strings.Contains(out, "[setup failed]"):
-		return broken, out
 	case strings.Contains(out, "no tests to run"):
 		return stale, out
 	case err == nil:
 		return survived, out
+	case strings.Contains(out, "compiling script"), strings.Contains(out, "Error running script"):
+		return broken, out
 	case strings.Contains(out, "--- FAIL"), strings.Contains(out, "panic:"):
 		return caught, out
 	}
