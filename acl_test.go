@@ -16,9 +16,9 @@ func TestLeastRights(t *testing.T) {
 	server := redistest.Start(t)
 	admin := server.Client()
 	rights := []any{"acl", "setuser", "worker", "reset", "on", ">secret",
-		"~jobs:*", "~{jobs:*", "~holdfast:1:*", "+evalsha", "+eval", "+get", "+mget", "+set", "+del", "+pttl", "+pexpire",
+		"~jobs:*", "~{jobs:*", "~holdfast:2:*", "+evalsha", "+eval", "+get", "+mget", "+set", "+del", "+pttl", "+pexpire",
 		"+persist", "+hget", "+hset", "+hdel", "+time",
-		"resetchannels", "&holdfast:1:w:*", "+publish", "+pubsub", "+subscribe", "+unsubscribe", "+ping"}
+		"resetchannels", "&holdfast:2:w:*", "+publish", "+pubsub", "+subscribe", "+unsubscribe", "+ping"}
 	if err := admin.Do(t.Context(), rights...).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func TestClusterSlotMoves(t *testing.T) {
 		t.Errorf("while the slot migrates, keys not moved: %v", err)
 	}
 	host, port := "127.0.0.1", to.Options().Addr[len("127.0.0.1:"):]
-	must(from.Do(ctx, "migrate", host, port, "", 0, 5000, "keys", "a", "holdfast:1:n:{a}").Err())
+	must(from.Do(ctx, "migrate", host, port, "", 0, 5000, "keys", "a", "holdfast:2:n:{a}").Err())
 	time.Sleep(time.Second)
 	if err := s.Check(ctx); err != nil {
 		t.Errorf("while the slot migrates, keys moved: %v", err)

@@ -191,15 +191,15 @@
 // lives a day longer, and while somebody waits a hash that lives 10 s:
 //
 //	NAME                      the token, with a TTL in milliseconds
-//	holdfast:1:n:{NAME}       fence, attempt, label, channel; or
-//	holdfast:1:t:NAME         if NAME has a {hash tag} of its own
-//	holdfast:1:q:{NAME}       the queue; or
-//	holdfast:1:u:NAME
+//	holdfast:2:n:{NAME}       fence, attempt, label, channel; or
+//	holdfast:2:t:NAME         if NAME has a {hash tag} of its own
+//	holdfast:2:q:{NAME}       the queue; or
+//	holdfast:2:u:NAME
 //
-// Each Locker listens on one channel, holdfast:1:w: and a random id, from its first Acquire
+// Each Locker listens on one channel, holdfast:2:w: and a random id, from its first Acquire
 // on.
 //
-// An ACL user needs ~NAME and ~holdfast:1:* for its names, &holdfast:1:w:* for the channels
+// An ACL user needs ~NAME and ~holdfast:2:* for its names, &holdfast:2:w:* for the channels
 // (and &__keyspace@*__:* for notifications), and +evalsha +eval +get +mget +set +del +pttl
 // +pexpire +persist +hget +hset +hdel +time +publish +pubsub +subscribe +unsubscribe +ping.
 // Without the channels or the last five, waiters poll. [WithReplicas] needs +wait, too, and

@@ -69,7 +69,7 @@ func endOf(s *holdfast.Session) <-chan time.Time {
 func marginOf(ttl time.Duration) time.Duration { return ttl/50 + 20*time.Millisecond }
 
 // auxOf is the second key of a lock whose name has no hash tag.
-func auxOf(name string) string { return "holdfast:1:n:{" + name + "}" }
+func auxOf(name string) string { return "holdfast:2:n:{" + name + "}" }
 
 // tap sits in a client and sees each script call on its way. A link knows connections
 // only; a tap can delay, lose, reorder and repeat single requests.

@@ -92,7 +92,7 @@ func TestList(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.direct.Set(e.ctx(), "jobs:stranger", "x", time.Minute)
-		e.direct.Set(e.ctx(), "holdfast:1:t:no tag", "x", time.Minute)
+		e.direct.Set(e.ctx(), "holdfast:2:t:no tag", "x", time.Minute)
 		found := list(t, l, "")
 		for name, fence := range want {
 			if info := found[name]; !info.Held || info.Fence != fence {
@@ -163,7 +163,7 @@ func TestListErrors(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	admin := server.Client()
-	user := []any{"acl", "setuser", "half", "reset", "on", ">secret", "+@all", "~holdfast:1:*", "~mine:*", "allchannels"}
+	user := []any{"acl", "setuser", "half", "reset", "on", ">secret", "+@all", "~holdfast:2:*", "~mine:*", "allchannels"}
 	if err := admin.Do(t.Context(), user...).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func TestBadInput(t *testing.T) {
 	}{
 		{"", nil, []string{"name is empty"}},
 		{long, nil, []string{"5000", "4096"}},
-		{"holdfast:1:n:{a}", nil, []string{"reserved"}},
+		{"holdfast:2:n:{a}", nil, []string{"reserved"}},
 		{"a", opts(holdfast.WithTTL(0)), []string{"0s", "1ms"}},
 		{"a", opts(holdfast.WithTTL(-time.Second)), []string{"-1s", "1ms"}},
 		{"a", opts(holdfast.WithTTL(999 * time.Microsecond)), []string{"999µs", "1ms"}},

@@ -71,7 +71,7 @@ func (e *env) serveSlots() {
 // TestScaleRights: a user who has no right to one name has it to the others.
 func TestScaleRights(t *testing.T) {
 	onReal(t, func(t *testing.T, e *env) {
-		e.must(e.direct.Do(e.ctx(), "acl", "setuser", "u", "on", ">p", "+@all", "&*", "~app*", "~holdfast:1:*app*").Err())
+		e.must(e.direct.Do(e.ctx(), "acl", "setuser", "u", "on", ">p", "+@all", "&*", "~app*", "~holdfast:2:*app*").Err())
 		l := holdfast.New(e.server.Client(func(o *redis.Options) { o.Username, o.Password = "u", "p" }))
 		t.Cleanup(func() { _ = l.Close() })
 		failed := tryAll(e, l, append(names(500, "app"), "forbidden"))

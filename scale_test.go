@@ -493,7 +493,7 @@ func TestScaleTouchAfterResume(t *testing.T) {
 		p := &tap{}
 		mu := e.tapped(p, holdfast.WithTTL(ttl), holdfast.WithRenewInterval(ttl/20)).Mutex("lock")
 		s, deliver := heldTouch(e, p, mu)
-		if aux := e.direct.Get(e.ctx(), auxOf("lock")).Val(); strings.Contains(aux, "holdfast:1:w:") {
+		if aux := e.direct.Get(e.ctx(), auxOf("lock")).Val(); strings.Contains(aux, "holdfast:2:w:") {
 			t.Errorf("it would be told of the Resume: %q", aux)
 		}
 		if _, err := e.locker(holdfast.WithTTL(ttl), holdfast.WithRenewInterval(ttl/3)).Mutex("lock").Resume(e.ctx(), s.Token()); err != nil {

@@ -53,7 +53,7 @@ const (
 )
 
 // queueOf is the third key of a lock whose name has no hash tag.
-func queueOf(name string) string { return "holdfast:1:q:{" + name + "}" }
+func queueOf(name string) string { return "holdfast:2:q:{" + name + "}" }
 
 // reception decides about the nth piece that comes on a connection that has subscribed:
 // whether it is heard. It may also keep the piece back for a while.
@@ -699,7 +699,7 @@ func TestWaitingLeftBehind(t *testing.T) {
 			t.Errorf("there were %d goroutines, and are %d", before, n)
 		}
 		for _, key := range e.fake.M.Keys() {
-			if ttl := e.fake.M.TTL(key); ttl <= 0 || !strings.HasPrefix(key, "holdfast:1:n:") {
+			if ttl := e.fake.M.TTL(key); ttl <= 0 || !strings.HasPrefix(key, "holdfast:2:n:") {
 				t.Fatalf("%q is left, for %v", key, ttl)
 			}
 		}

@@ -321,7 +321,7 @@ func TestWaitingIdle(t *testing.T) {
 			e.must(s.Release(e.ctx()))
 		}
 		eventually(t, "nobody waits", func() bool {
-			keys, err := e.direct.Keys(e.ctx(), "holdfast:1:q:*").Result()
+			keys, err := e.direct.Keys(e.ctx(), "holdfast:2:q:*").Result()
 			return err == nil && len(keys) == 0
 		})
 	})

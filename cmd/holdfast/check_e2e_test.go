@@ -77,7 +77,7 @@ func TestCheck(t *testing.T) {
 func TestCheckRights(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	all := []any{"~jobs:*", "~holdfast:1:*", "&holdfast:1:w:*", "+evalsha", "+eval", "+get", "+mget", "+set", "+del", "+pttl", "+pexpire",
+	all := []any{"~jobs:*", "~holdfast:2:*", "&holdfast:2:w:*", "+evalsha", "+eval", "+get", "+mget", "+set", "+del", "+pttl", "+pexpire",
 		"+persist", "+hget", "+hset", "+hdel", "+time", "+publish", "+pubsub", "+subscribe", "+unsubscribe", "+ping", "+scan"}
 	user := func(without ...any) {
 		rights := []any{"acl", "setuser", "worker", "reset", "on", ">secret", "resetchannels"}
@@ -100,12 +100,12 @@ func TestCheckRights(t *testing.T) {
 	wants(t, f, "trial lock", good, "")
 	wants(t, f, "eviction", unknown, "NOPERM")
 	wants(t, f, "notifications", unknown, "NOPERM")
-	user("+hget", "+publish", "+scan", "~holdfast:1:*")
-	wants(t, look(statusFailed), "rights", bad, "missing: +hget +publish +scan ~holdfast:1:*")
+	user("+hget", "+publish", "+scan", "~holdfast:2:*")
+	wants(t, look(statusFailed), "rights", bad, "missing: +hget +publish +scan ~holdfast:2:*")
 	user("~jobs:*")
 	wants(t, look(statusFailed), "rights", bad, "missing: ~NAME")
-	user("&holdfast:1:w:*")
-	wants(t, look(0), "rights", warn, "missing: &holdfast:1:w:*")
+	user("&holdfast:2:w:*")
+	wants(t, look(0), "rights", warn, "missing: &holdfast:2:w:*")
 	user("+subscribe")
 	wants(t, look(0), "rights", warn, "missing: +subscribe")
 	user("+scan")

@@ -17,9 +17,9 @@ import (
 // checkRights tries what the library does, on keys that only this call knows. To ask for
 // the rights themselves would need a right that a worker seldom has.
 func (t *target) checkRights(ctx context.Context, name string) []finding {
-	aux, channel := "holdfast:1:n:{"+name+"}", "holdfast:1:w:"+rand.Text()
+	aux, channel := "holdfast:2:n:{"+name+"}", "holdfast:2:w:"+rand.Text()
 	if strings.Contains(name, "{") {
-		aux = "holdfast:1:t:" + name
+		aux = "holdfast:2:t:" + name
 	}
 	defer t.client.Del(ctx, name, aux)
 	needed := t.denied(ctx, [][]any{
@@ -70,9 +70,9 @@ func (t *target) denied(ctx context.Context, commands [][]any) (names []string) 
 func missing(command []any, err error) string {
 	switch text := err.Error(); {
 	case strings.Contains(text, "channel"):
-		return "&holdfast:1:w:*"
-	case strings.Contains(text, "access") && strings.HasPrefix(fmt.Sprint(command[1]), "holdfast:1:"):
-		return "~holdfast:1:*"
+		return "&holdfast:2:w:*"
+	case strings.Contains(text, "access") && strings.HasPrefix(fmt.Sprint(command[1]), "holdfast:2:"):
+		return "~holdfast:2:*"
 	case strings.Contains(text, "access"):
 		return "~NAME"
 	}
@@ -100,7 +100,7 @@ func (t *target) checkTrial(ctx context.Context, locks *holdfast.Locker, name st
 		return failed(err)
 	}
 	took := time.Since(began)
-	defer t.client.Del(context.WithoutCancel(ctx), "holdfast:1:n:{"+name+"}", "holdfast:1:t:"+name)
+	defer t.client.Del(context.WithoutCancel(ctx), "holdfast:2:n:{"+name+"}", "holdfast:2:t:"+name)
 	// The next in line is another process, as far as Redis knows.
 	other := holdfast.New(t.client)
 	defer other.Close()

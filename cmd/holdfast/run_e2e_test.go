@@ -47,7 +47,7 @@ func TestRunExitStatus(t *testing.T) {
 		{64, "maximum hold 0s is under 1ms", []string{"--max-hold", "0", "a", "--", "true"}},
 		{64, "wait timeout -1s is negative", []string{"-w", "-1s", "a", "--", "true"}},
 		{64, "the name is empty", []string{"", "--", "true"}},
-		{64, "reserved", []string{"holdfast:1:n:{a}", "--", "true"}},
+		{64, "reserved", []string{"holdfast:2:n:{a}", "--", "true"}},
 		{64, "the label has 300 bytes, more than 256", []string{"--label", strings.Repeat("x", 300), "a", "--", "true"}},
 	} {
 		newTool(t, r.Addr(), append([]string{"run"}, c.args...)...).start().want(c.status, c.stderr)

@@ -12,7 +12,7 @@ import (
 
 // version is the protocol's. It is part of every key but NAME, so that another
 // version's holder looks like a stranger instead of being misread.
-const version = "1"
+const version = "2"
 
 // prefix starts every key that is not a NAME.
 const prefix = "holdfast:"

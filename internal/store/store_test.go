@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var names = []string{
 	"jobs", "{jobs}", "{jobs}:a", "a{b", "a{b}c{d}", "}{x}", "{{x}}", "ключ", "\x00\n\xff", " ", "holdfast:x",
-	"holdfast:", "{holdfast:1:n:}", strings.Repeat("n", 4096),
+	"holdfast:", "{holdfast:2:n:}", strings.Repeat("n", 4096),
 }
 
 func TestKeysDiffer(t *testing.T) {
@@ -42,7 +42,7 @@ func TestKeysDiffer(t *testing.T) {
 }
 
 func TestKeysRefused(t *testing.T) {
-	for _, name := range []string{"holdfast:1:n:{x}", "holdfast:1:t:{x}", "holdfast:2", "holdfast:0:"} {
+	for _, name := range []string{"holdfast:2:n:{x}", "holdfast:2:t:{x}", "holdfast:2", "holdfast:0:"} {
 		if err := validate(name, false); !errors.Is(err, ErrReserved) {
 			t.Errorf("%q: %v", name, err)
 		}
