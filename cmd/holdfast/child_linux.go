@@ -2,12 +2,22 @@ package main
 
 import (
 	"errors"
+	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
 
 // tellsStops is whether watchStops does.
 const tellsStops = true
+
+// stopSelf stops this process, and returns when it was continued: a signal to the thread itself
+// is taken before the call returns.
+func stopSelf() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
+}
 
 // adoptOrphans makes us the parent of what the program leaves behind, in the place of an
 // init that may not be there to wait for it.

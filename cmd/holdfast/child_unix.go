@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
-	"time"
 
 	terminal "golang.org/x/term"
 )
@@ -138,8 +137,7 @@ func (c *child) left() bool {
 // we were continued; then the terminal is the program's again.
 func (c *child) pause() {
 	c.reclaim()
-	_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-	time.Sleep(time.Millisecond) // the signal is on its way
+	stopSelf()
 	if c.tty >= 0 && foreground() == c.tty {
 		setForeground(c.tty, c.cmd.Process.Pid)
 	}
