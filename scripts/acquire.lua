@@ -16,16 +16,16 @@
 --  -4  this attempt was withdrawn: a request that came late
 --
 -- Running it again is safe: an attempt that holds NAME is told so, and what is left of
--- its TTL; one that waits keeps its place. NAME is written first in the plain case: what is
--- denied, is denied there, and after an error NAME was not written.
+-- its TTL; one that waits keeps its place. After an error NAME was not written: what can fail
+-- comes before it, and in the plain case NAME is the first write, where it is denied if any is.
 local aux = HAD[key + 2]
 if not HAD[key + 1] and (not aux or sub(aux, 17, 17) == '-') then
   if not aux then call('GET', AUX) end -- which fails if it is a key of another type
+  local fence, ahead = after(aux and sub(aux, 1, 16))
   -- Since HAD was read another lock of this call may have been this one; and it may be of
   -- another type.
   if call('SET', NAME, TOKEN, 'NX', 'PX', ARGV[1]) then
-    local fence, ahead = after(aux and sub(aux, 1, 16))
-    call('SET', AUX, fence .. (TOKEN == OWNER and '-36:' or '-' .. #OWNER .. ':') .. OWNER .. REST, 'PX', STAY)
+    call('SET', AUX, fence .. (TOKEN == OWNER and '-36:' or '-' .. #OWNER .. ':') .. OWNER .. INFO, 'PX', STAY)
     return 1, TTL, tonumber(fence), ahead and 2 or 0 -- as note of lease.lua has it
   end
 end

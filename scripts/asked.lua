@@ -2,5 +2,5 @@
 -- a number costs Redis more than a string, so what comes often is written once.
 local TTL = tonumber(ARGV[1])
 local INFO = ARGV[3] .. ' ' .. ARGV[2]
-local REST = #INFO .. ':' .. INFO
-local STAY = string.format('%.0f', TTL + 86400000) -- see kept in lease.lua
+-- For how long AUX stays: see kept in lease.lua.
+local STAY = TTL <= 13600000 and '100000000' or string.format('%.0f', TTL + 86400000)

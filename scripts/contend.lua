@@ -2,8 +2,8 @@
 -- than who had it last.
 --
 -- Returns acquire's reply.
-local held = call('GET', NAME)
-open()
+local held = LOCKS == 1 and HAD[1] or call('GET', NAME)
+open(LOCKS == 1 and HAD[2] or call('GET', AUX))
 if held == TOKEN and A.o == OWNER then
   -- It may have begun to listen since it was granted NAME.
   if ARGV[3] ~= '' and A.i ~= INFO then

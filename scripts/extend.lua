@@ -12,7 +12,7 @@
 --  -6  the lock has no expiry
 --
 -- Running it again is safe: a number counts once, and a smaller one not at all.
-local why = lost()
+local why = lost(call('GET', NAME), call('GET', AUX))
 if why then return why, 0, 0, 0 end
 
 local ttl = call('PTTL', NAME)

@@ -6,7 +6,8 @@ local time, written
 local function clock()
   if not time then
     local now = call('TIME')
-    written = sub('000000' .. now[1], -10) .. sub('00000' .. now[2], -6)
+    written = now[1] .. sub('00000' .. now[2], -6)
+    if #written < 16 then written = sub('000000' .. written, -16) end
     time = tonumber(written)
   end
   return time, written

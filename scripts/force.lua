@@ -15,7 +15,7 @@
 -- one it is: the next holder has another.
 local held = call('GET', NAME)
 if not held then return -1, 0, 0, 0 end
-open()
+open(call('GET', AUX))
 local known, queue = ours(held), A.q
 if ARGV[2] ~= '' then
   if not known then return -7, 0, 0, 0 end
@@ -23,7 +23,8 @@ if ARGV[2] ~= '' then
 end
 call('DEL', NAME)
 if known then
-  A.k = A.o
+  local _, now = clock()
+  A.k = now .. A.o
   tell(info(), 'c ' .. NAME)
 end
 if not (queue and hand_on(nil, ARGV[1] == 's')) and (known or queue) then save(0) end

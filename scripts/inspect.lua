@@ -26,7 +26,7 @@ local held = call('GET', NAME)
 local order = call('HGET', QUEUE, 'q') or ''
 local reply = {-1, 0, 0, #order / 36, ''}
 if held then
-  open()
+  open(call('GET', AUX))
   reply[1], reply[2] = -7, call('PTTL', NAME)
   if ours(held) then
     local _, label = info()

@@ -1,15 +1,15 @@
 -- install: put, behind known, lease and fence, before every script that makes a holder, beyond
 -- the plain case.
 
--- forget drops the tombstones whose time has come: see settle.lua.
+-- forget drops the tombstones whose time has come, see settle.lua: those before the first whose
+-- has not, for most come in that order; and after a day, who was forced out.
 local function forget()
-  local now, live = math.floor(clock() / 1000000), {}
-  for at = 1, #(A.x or ''), 46 do
-    if tonumber(sub(A.x, at + 36, at + 45)) > now then
-      live[#live + 1] = sub(A.x, at, at + 45)
-    end
+  local now, at = clock(), 1
+  if A.x then
+    while at < #A.x and tonumber(sub(A.x, at + 36, at + 45)) * 1000000 <= now do at = at + 46 end
+    A.x = at < #A.x and sub(A.x, at) or nil
   end
-  A.x = live[1] and table.concat(live)
+  if A.k and tonumber(sub(A.k, 1, 16)) + 86400000000 < now then A.k = nil end
 end
 
 -- install makes an owner the one that AUX knows, with the next fence, and AUX stay as long as
@@ -18,7 +18,7 @@ end
 local function install(owner, label, channel, ttl)
   local fence, ahead = after(A.f)
   A.f, A.o, A.i, A.e = fence, owner, channel .. ' ' .. label, nil
-  if A.x then forget() end
+  if A.x or A.k then forget() end
   save(kept(ttl))
   return fence, ahead
 end

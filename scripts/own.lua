@@ -6,13 +6,13 @@
 --
 -- NAME     the key that is the lock: a string that holds the token
 -- AUX      a string of what Holdfast knows beyond the token
---            the last fence, 16 digits; '-', or '+' if any of q to x is there; and then, each
---            behind its length and a colon,
+--            the last fence, 16 digits; '-', or '+' if any of q to x is there; and then, behind
+--            its length and a colon each, o, behind '+' those of q to x, and the rest is i:
 --            o  the last holder's owner string
 --            i  the channel on which its Locker listens, empty if it does not, a space,
 --               and its label
 --            q  '1' if the queue (queue.lua) may hold somebody
---            k  the owner whose lock was forced open
+--            k  when a lock was forced open, us, 16 digits, and its owner
 --            e  the number of the holder's last request that set its TTL
 --            x  tombstones: attempts that were withdrawn (see settle.lua)
 -- QUEUE    the queue's key, of scripts that take three keys a lock

@@ -22,7 +22,7 @@
 local aux = HAD[key + 2]
 if HAD[key + 1] == OWNER and (not aux or sub(aux, 17, 56) == '-36:' .. OWNER)
   and ARGV[1] == '' and ARGV[2] ~= '' and ARGV[3] == '' and SHARED == 3 then
-  GONE[#GONE + 1] = NAME
+  if LOCKS == 1 then call('DEL', NAME) else GONE[#GONE + 1] = NAME end
   return 1, 0, 0, 0
 end
 settle = settle or more()

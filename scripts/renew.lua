@@ -14,7 +14,7 @@
 --
 -- Running it again, or late, is safe: it only adds time. The first write is one that a
 -- full memory does not deny; the ones after it then pass.
-local why = lost()
+local why = lost(call('GET', NAME), call('GET', AUX))
 if why then return why, 0, 0, 0 end
 
 local ttl = expire(tonumber(ARGV[1]))

@@ -12,7 +12,7 @@
 --
 -- Running it again is safe: an attempt that was installed is told its fence.
 local held = call('GET', NAME)
-open()
+open(call('GET', AUX))
 if held ~= TOKEN then return held and -2 or -1, 0, 0, 0 end
 if withdrawn(OWNER) then return -4, 0, 0, 0 end
 

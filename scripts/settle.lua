@@ -1,7 +1,7 @@
 -- settle: what release does where more is to do than to delete NAME.
 --
 -- Returns release's reply.
-local why = lost()
+local why = lost(LOCKS == 1 and HAD[1] or call('GET', NAME), LOCKS == 1 and HAD[2] or call('GET', AUX))
 local reply = {why or 1, 0, 0, 0}
 local gives = find(ARGV[2], 'd', 1, true) -- else there is only a tombstone to leave
 if gives and why then
@@ -21,11 +21,11 @@ elseif gives then
   if heir and not fence then
     local _, ahead = take(ARGV[4], ARGV[6], ARGV[7], tonumber(ARGV[5]))
     reply = {2, tonumber(ARGV[5]), 0, note(others, ahead)}
-  elseif not fence then
+  elseif not fence and (queue or TOKEN ~= OWNER or ARGV[3] ~= '') then
     -- A given token can come again with another holder, redis-py say: let it find that
     -- this owner has gone.
-    if TOKEN ~= OWNER then A.o = nil end
-    save(0)
+    if TOKEN ~= OWNER then A.o, A.e = nil, nil end
+    save(ARGV[3] ~= '' and 86400000 or 0)
   end
   if queue then reply[3] = tonumber(A.f) or 0 end
 end
