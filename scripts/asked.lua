@@ -3,4 +3,4 @@
 local TTL = tonumber(ARGV[1])
 local INFO = ARGV[3] .. ' ' .. ARGV[2]
 -- For how long AUX stays: see kept in lease.lua.
-local STAY = TTL <= 13600000 and '100000000' or string.format('%.0f', TTL + 86400000)
+local STAY = string.format('%.0f', TTL + 86400000)
