@@ -55,6 +55,13 @@ var refusals = []refusal{
 		e.direct.RPush(e.ctx(), auxOf(denied), "x")
 		return e.client()
 	}},
+	{name: "aux is somebody else's", says: "ERR", on: "real", prepare: func(e *env) redis.UniversalClient {
+		e.must(e.direct.Set(e.ctx(), auxOf(denied), "not our own text-", 0).Err())
+		return e.client()
+	}},
+	{name: "no right to ask the time", says: "ERR", on: "real", prepare: func(e *env) redis.UniversalClient {
+		return e.as("~*", "+@all", "-time")
+	}},
 	{name: "memory full", says: "OOM", on: "real", prepare: func(e *env) redis.UniversalClient {
 		e.must(e.direct.ConfigSet(e.ctx(), "maxmemory", "1").Err())
 		return e.client()

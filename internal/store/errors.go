@@ -48,7 +48,7 @@ func (e scriptError) Error() string { return string(e) }
 func (scriptError) RedisError()     {}
 
 // Answered reports whether an error is the server's own answer. A script that answers
-// with an error has not taken NAME: it writes that last.
+// with an error has not taken NAME: what can fail comes before that.
 func Answered(err error) bool {
 	var reply redis.Error
 	return errors.As(err, &reply)
