@@ -107,7 +107,8 @@ func build(dir string, chosen []mutant) (tests string, err error) {
 func (m mutant) run(tests string) (verdict, out string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, tests, "-test.count=1", "-test.timeout=1m", "-test.failfast", "-test.run", m.tests)
+	// Some need goroutines to come in a certain order, and so up to three tries.
+	cmd := exec.CommandContext(ctx, tests, "-test.count=3", "-test.timeout=1m", "-test.failfast", "-test.run", m.tests)
 	cmd.Env = append(os.Environ(), m.env()...)
 	printed, err := cmd.CombinedOutput()
 	out = string(printed)
