@@ -30,7 +30,7 @@ type usesHoldfast struct {
 func openHoldfast(t Target, opts ...holdfast.Option) (Contender, error) {
 	// Hundreds of clients, whose connections all go by way of the director's proxies, must not use
 	// up its files.
-	const pool, idle = 5, 2
+	const pool, idle = 10, 3
 	var client redis.UniversalClient
 	switch dial := t.Dial; t.Kind {
 	case "sentinel":
