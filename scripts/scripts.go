@@ -40,7 +40,7 @@ func perLock(keys int, parts ...string) *Script {
 // needed: its body is the last of the parts, and it builds on the others.
 func later(name string, parts ...string) string {
 	before, body := builds(parts)
-	return fmt.Sprintf("local %s\nlocal function more()\n%s\nreturn function(...)\n%s\nend\nend", name, before, body)
+	return fmt.Sprintf("local %s\nlocal function more()\n%s\nreturn function()\n%s\nend\nend", name, before, body)
 }
 
 var (
