@@ -221,8 +221,8 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 // that can be trusted ends it with a session.
 func (c *call) ask(ctx context.Context, a *attempt, request store.Call) (*Session, answer) {
 	l := c.m.l
-	l.lines.note(a, +1, nil)
-	r := l.send(ctx, request)
+	l.lines.note(a, +1, false)
+	r := l.run(ctx, request)
 	var doubt <-chan time.Time
 	if l.store.Sharded() {
 		t := time.NewTicker(store.DoubtAfter)
@@ -238,7 +238,7 @@ func (c *call) ask(ctx context.Context, a *attempt, request store.Call) (*Sessio
 			l.store.Doubt()
 		case <-r.answered:
 			got := r.take(l)
-			l.lines.note(a, -1, got.err)
+			l.lines.note(a, -1, got.open)
 			got.err = causeOf(ctx, got.err)
 			return nil, got
 		case <-c.wake:
@@ -259,15 +259,15 @@ var errMoved = errors.New("no answer from the server that had the lock")
 // giveUp ends the wait for an answer. Whatever the cause is, an error of Redis perhaps: no
 // answer came.
 func (ls *lines) giveUp(a *attempt, r *request, cause error) answer {
-	ls.note(a, -1, r.outcome())
+	ls.note(a, -1, !r.drop())
 	return answer{err: cause}
 }
 
 // note counts the attempt's requests.
-func (ls *lines) note(a *attempt, n int, err error) {
+func (ls *lines) note(a *attempt, n int, open bool) {
 	ls.mu.Lock()
 	a.flying += n
-	a.open = a.open || undecided(err)
+	a.open = a.open || open
 	ls.mu.Unlock()
 }
 

@@ -42,6 +42,7 @@ type courier struct {
 	running int  // deliveries under way
 	loads   uint // that have been taken out of the queue
 	many    bool // the last was of more than one
+	brisk   bool // the last was answered within briskly
 	waiting bool // hurry has been set off
 }
 
@@ -54,6 +55,11 @@ const (
 	patience       = 2 * time.Millisecond
 	// loadMost is how many requests go together, in scripts of at most 256.
 	loadMost = 1024
+
+	// errandTime is how long a caller runs an errand himself, while he hears nothing else: see
+	// courier.errand. He does so only if the server has just answered briskly.
+	errandTime = 50 * time.Millisecond
+	briskly    = errandTime / 5
 )
 
 func (cs *couriers) courier(server string) *courier {
@@ -72,6 +78,45 @@ func (c *courier) add(r *request) {
 	defer c.mu.Unlock()
 	c.queue = append(c.queue, r)
 	c.attend()
+}
+
+// errand carries a lone request in its caller's goroutine, for to wake another and to be woken
+// by it takes longer than all else; false if it is not the time for that. go-redis waits for an
+// answer without looking at the request's context, so a server that doesn't answer at once
+// makes the request one like all others, for the second time.
+func (c *courier) errand(r *request) bool {
+	c.mu.Lock()
+	if !c.brisk || c.many || c.running > 0 || len(c.queue) > 0 {
+		c.mu.Unlock()
+		return false
+	}
+	c.running++
+	r.off = true
+	c.mu.Unlock()
+
+	c.l.enter() // Close waits for it
+	defer c.l.leave()
+	sent := c.l.clock.Now()
+	answered := c.l.store.Briefly(r.ctx, errandTime, &r.call)
+	took := c.l.clock.Now() - sent
+	c.l.conf.observer.sent(Calls, 1, took)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running--
+	c.loads++
+	c.brisk = answered && took < briskly
+	if answered {
+		r.sent = sent
+		r.answered <- r
+	} else {
+		r.off, r.open, r.call.Err = false, true, nil
+		c.queue = append(c.queue, r)
+	}
+	if len(c.queue) > 0 {
+		c.attend()
+	}
+	return true
 }
 
 // start sets out on a delivery while fewer than most are under way. Called with mu held.
@@ -124,8 +169,9 @@ func (c *courier) run() {
 			return
 		}
 		c.mu.Unlock()
-		c.deliver(load)
+		took := c.deliver(load)
 		c.mu.Lock()
+		c.brisk = took < briskly
 	}
 }
 
@@ -165,8 +211,8 @@ func (cs *couriers) bounded() context.Context {
 	return cs.bound
 }
 
-// deliver sends requests in one round trip, and hands out the answers.
-func (c *courier) deliver(load []*request) {
+// deliver sends requests in one round trip, hands out the answers, and returns how long that took.
+func (c *courier) deliver(load []*request) (took time.Duration) {
 	ctx := load[0].ctx
 	if len(load) > 1 || ctx.Done() == nil {
 		// What some still wait for does not end with the others. But it must end.
@@ -178,9 +224,11 @@ func (c *courier) deliver(load []*request) {
 	}
 	sent := c.l.clock.Now()
 	c.l.store.Do(ctx, calls...)
-	c.l.conf.observer.sent(Calls, len(load), c.l.clock.Now()-sent)
+	took = c.l.clock.Now() - sent
+	c.l.conf.observer.sent(Calls, len(load), took)
 	for _, r := range load {
 		r.sent = sent
 		r.answered <- r
 	}
+	return took
 }

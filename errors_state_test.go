@@ -123,8 +123,8 @@ func TestErrorsMemoryFull(t *testing.T) {
 					t.Errorf("the memory is not full: %v", err)
 				}
 				cancel()
-				link.Heal()
 				e.must(not(context.Canceled, <-failed))
+				link.Heal()
 
 				for what, step := range map[string]func() error{
 					"renewals":  func() error { time.Sleep(600 * time.Millisecond); return s.Err() },

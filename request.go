@@ -17,6 +17,7 @@ type request struct {
 	answered chan *request // has room
 	courier  *courier
 	off      bool // on its way, or dropped; under the courier's mu
+	open     bool // it was sent before, without an answer: that may have run; under mu, too
 }
 
 // take returns what came of a request whose answer has come, which ends it.
@@ -27,13 +28,16 @@ func (r *request) take(l *Locker) answer {
 	return got
 }
 
-func (r *request) answer() answer { return answer{r.sent, r.call.Reply, r.call.Err} }
+func (r *request) answer() answer {
+	return answer{r.sent, r.call.Reply, r.call.Err, r.open || undecided(r.call.Err)}
+}
 
 // answer is what came of a request that was sent at sent.
 type answer struct {
 	sent  time.Duration
 	reply store.Reply
 	err   error
+	open  bool // it may have run, or may run yet, in another way than the answer says
 }
 
 // send starts one request. go-redis ignores a cancellation in mid-flight, so whoever waits
@@ -41,17 +45,28 @@ type answer struct {
 func (l *Locker) send(ctx context.Context, call store.Call) *request {
 	r := l.requests.Get().(*request)
 	r.ctx, r.call = ctx, call
-	l.start(r)
+	l.start(r, false)
 	return r
 }
 
-func (l *Locker) start(r *request) {
+// run is send for a request that does no harm if it runs twice. It may come back with the
+// answer: see courier.errand.
+func (l *Locker) run(ctx context.Context, call store.Call) *request {
+	r := l.requests.Get().(*request)
+	r.ctx, r.call = ctx, call
+	l.start(r, true)
+	return r
+}
+
+func (l *Locker) start(r *request, errand bool) {
 	if r.ctx.Err() != nil {
 		r.unasked()
 		return
 	}
 	r.courier = l.couriers.courier(l.store.Server(r.call.Lock.Name))
-	r.courier.add(r)
+	if !errand || !r.courier.errand(r) {
+		r.courier.add(r)
+	}
 }
 
 // unasked answers a request that was not sent and won't be.
@@ -61,24 +76,16 @@ func (r *request) unasked() {
 	r.answered <- r
 }
 
-// drop gives up a request; false if it is on its way.
+// drop gives up a request; false if it is on its way, or was.
 func (r *request) drop() bool {
 	if r.courier == nil {
 		return true
 	}
 	r.courier.mu.Lock()
 	defer r.courier.mu.Unlock()
-	was := r.off
+	was := r.off || r.open
 	r.off = true
 	return !was
-}
-
-// outcome gives up a request, and returns nil, or an error if it is on its way.
-func (r *request) outcome() error {
-	if r.drop() {
-		return nil
-	}
-	return context.Canceled
 }
 
 // moved reports whether another server has what the request is about by now.
@@ -163,7 +170,7 @@ func (l *Locker) insist(ctx context.Context, bound time.Duration, call func() st
 		switch {
 		case ok:
 			r, err = got.reply, got.err
-			open = open || undecided(err)
+			open = open || got.open
 			pause = jitter(pause)
 			if err == nil || !store.Transient(err) || end-l.clock.Now() <= pause {
 				return r, out.drop() || open, err
@@ -189,7 +196,7 @@ const mostUnanswered = 32
 
 func (u *unanswered) send(l *Locker, ctx context.Context, call store.Call) {
 	if u.first == nil {
-		u.first = l.send(ctx, call)
+		u.first = l.run(ctx, call)
 		return
 	}
 	if u.other == nil {
@@ -197,11 +204,19 @@ func (u *unanswered) send(l *Locker, ctx context.Context, call store.Call) {
 	}
 	r := &request{ctx: ctx, call: call, answered: u.other}
 	u.more = append(u.more, r)
-	l.start(r)
+	l.start(r, false)
 }
 
 // wait waits for an answer, no longer than d; false if there is none.
 func (u *unanswered) wait(l *Locker, d time.Duration) (answer, bool) {
+	if u.first != nil {
+		select {
+		case r := <-u.first.answered:
+			u.first = nil
+			return r.take(l), true
+		default:
+		}
+	}
 	timer := l.timers.Get().(*time.Timer)
 	defer l.timers.Put(timer)
 	timer.Reset(d)

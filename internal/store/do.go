@@ -40,7 +40,7 @@ next:
 	for _, b := range batches {
 		b.fill()
 	}
-	s.send(ctx, batches)
+	s.send(ctx, s.client, batches)
 	var alone []*Call
 	for _, b := range batches {
 		if len(b.calls) > 1 && s.refused(b.cmd.Err()) {
@@ -52,6 +52,49 @@ next:
 	if len(alone) > 0 {
 		s.do(ctx, alone, 1)
 	}
+}
+
+// Briefly makes a call whose answer it does not wait for longer than d, and returns false if
+// none came; the call may run all the same. It does nothing and returns false if that can't be
+// had: of a Cluster, say.
+func (s *Store) Briefly(ctx context.Context, d time.Duration, c *Call) bool {
+	client, ok := s.client.(*redis.Client)
+	if !ok {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, d) // for the case that the client has to connect
+	defer cancel()
+	b := &batch{script: c.script, calls: []*Call{c}}
+	b.fill()
+	if read := client.Options().ReadTimeout; read <= 0 || read > d {
+		s.send(ctx, s.hasty(client, d), []*batch{b})
+	} else {
+		s.send(ctx, client, []*batch{b})
+	}
+	b.answer()
+	return !TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
+}
+
+// hasty returns what sends by the client's connections and through its hooks, but waits no
+// longer than d for an answer. What WithTimeout returns has no hooks.
+func (s *Store) hasty(client *redis.Client, d time.Duration) sender {
+	to := s.hurried.Load()
+	if to == nil {
+		to = client.WithTimeout(d)
+		s.hurried.Store(to)
+	}
+	conn := client.Conn() // which has the hooks, and by them never comes to ask for a connection
+	conn.AddHook(detour{to})
+	return conn
+}
+
+// detour is the last hook of commands that another client shall send.
+type detour struct{ to *redis.Client }
+
+func (detour) DialHook(next redis.DialHook) redis.DialHook       { return next }
+func (d detour) ProcessHook(redis.ProcessHook) redis.ProcessHook { return d.to.Process }
+func (detour) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // alike compares arguments, which most often are the very same.
@@ -179,7 +222,7 @@ func (s *Store) touch(ctx context.Context, touches []Touch, chunk int) {
 		}
 		batches, parts = append(batches, b), append(parts, part)
 	}
-	s.send(ctx, batches)
+	s.send(ctx, s.client, batches)
 	for i, part := range parts {
 		if cmd := batches[i].cmd; len(part) > 1 && s.refused(cmd.Err()) {
 			s.touch(ctx, part, 1)
@@ -230,12 +273,12 @@ func odd(part []Touch, v any) bool {
 
 // send sends scripts by their hash, and whole those that the server does not know: a
 // server that says so has not run it, so this is not a second run.
-func (s *Store) send(ctx context.Context, batches []*batch) {
+func (s *Store) send(ctx context.Context, client sender, batches []*batch) {
 	if s.sharded {
 		defer time.AfterFunc(DoubtAfter, s.Doubt).Stop()
 		defer s.doubt(batches)
 	}
-	s.sendAs(ctx, batches, byHash)
+	sendAs(ctx, client, batches, byHash)
 	var unknown []*batch
 	for _, b := range batches {
 		if b.unknown() {
@@ -243,7 +286,7 @@ func (s *Store) send(ctx context.Context, batches []*batch) {
 		}
 	}
 	if len(unknown) > 0 {
-		s.sendAs(ctx, unknown, whole)
+		sendAs(ctx, client, unknown, whole)
 	}
 }
 
@@ -273,17 +316,23 @@ func (b *batch) prepare(ctx context.Context, as form) {
 // unknown reports whether the server does not know the script by its hash.
 func (b *batch) unknown() bool { return redis.HasErrorPrefix(b.cmd.Err(), "NOSCRIPT") }
 
-func (s *Store) sendAs(ctx context.Context, batches []*batch, as form) {
+// sender is what scripts are sent by.
+type sender interface {
+	Process(context.Context, redis.Cmder) error
+	Pipeline() redis.Pipeliner
+}
+
+func sendAs(ctx context.Context, client sender, batches []*batch, as form) {
 	for _, b := range batches {
 		b.prepare(ctx, as)
 	}
 	if len(batches) == 1 {
-		if err := s.client.Process(ctx, once{batches[0].cmd}); err != nil {
+		if err := client.Process(ctx, once{batches[0].cmd}); err != nil {
 			batches[0].cmd.SetErr(err)
 		}
 		return
 	}
-	pipe := s.client.Pipeline()
+	pipe := client.Pipeline()
 	for _, b := range batches {
 		_ = pipe.Process(ctx, once{b.cmd}) // which only queues it
 	}

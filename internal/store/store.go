@@ -23,7 +23,8 @@ type Store struct {
 	doubted   atomic.Pointer[time.Time] // when the last doubt was followed: see Doubt
 	pool      int
 	acquiring atomic.Pointer[acquiring]
-	releasing []any // the arguments of most releases
+	hurried   atomic.Pointer[redis.Client] // see hasty
+	releasing []any                        // the arguments of most releases
 	// flags go with every script that may grant the lock: "s" if the server that runs it
 	// knows everybody who listens to a channel. A node of a Cluster does not.
 	flags string
