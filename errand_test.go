@@ -1,0 +1,180 @@
+package holdfast_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+// The requests of a lone caller, who carries them himself while Redis answers briskly.
+
+// brisk has the Locker ask, so that the next request is carried by its caller.
+func brisk(e *env, l *holdfast.Locker) {
+	e.t.Helper()
+	e.must(e.acquire(l.Mutex("brisk")).Release(e.ctx()))
+}
+
+// noticed is how long a caller that is in a request may hear nothing else.
+const noticed = 50 * time.Millisecond
+
+// TestErrandCancelled: a caller whose ctx ends while Redis says nothing is told soon, and so is
+// one whose Locker is closed. Nothing is left behind.
+func TestErrandCancelled(t *testing.T) {
+	for name, fault := range map[string]func(redistest.Link){
+		"requests held": redistest.Link.HoldRequests,
+		"replies held":  redistest.Link.HoldReplies,
+		"reset":         func(l redistest.Link) { l.HoldRequests(); l.Reset() },
+	} {
+		for _, close := range []bool{false, true} {
+			onFake(t, func(t *testing.T, e *env) {
+				l, link := e.linked()
+				brisk(e, l)
+				fault(link)
+				ctx, cancel := context.WithCancel(e.ctx())
+				defer cancel()
+				want, off := context.Canceled, cancel
+				if close {
+					want, off = holdfast.ErrClosed, func() { go l.Close() }
+				}
+				const after = 10 * time.Millisecond
+				time.AfterFunc(after, off)
+				begin := time.Now()
+				_, err := l.Mutex("a").Acquire(ctx)
+				if took := time.Since(begin); !errors.Is(err, want) || took > after+noticed {
+					t.Errorf("%s, closed: %v: Acquire = %v after %v", name, close, err, took)
+				}
+				link.Heal()
+				time.Sleep(20 * time.Second)
+				if held(t, e, "a") {
+					t.Errorf("%s, closed: %v: the lock is held", name, close)
+				}
+			})
+		}
+	}
+}
+
+// TestErrandSlow: a Redis that has become slow, or stalls for a moment, is no error.
+func TestErrandSlow(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		l, link := e.linked()
+		for range 3 {
+			brisk(e, l)
+			link.Delay(200 * time.Millisecond)
+			begin := time.Now()
+			s := e.acquire(l.Mutex("a"))
+			// The errand, a new connection, the request, the withdrawal being due later.
+			if took := time.Since(begin); took > 2*time.Second {
+				t.Errorf("Acquire took %v", took)
+			}
+			e.must(s.Release(e.ctx()))
+			link.Delay(0)
+			link.HoldReplies()
+			time.AfterFunc(noticed/2, link.Heal)
+			begin = time.Now()
+			s = e.acquire(l.Mutex("b"))
+			if took := time.Since(begin); took > 2*noticed {
+				t.Errorf("Acquire took %v", took)
+			}
+			e.must(s.Release(e.ctx()))
+		}
+		if held(t, e, "a") || held(t, e, "b") {
+			t.Error("held after Release")
+		}
+	})
+}
+
+// mislay makes the next request of a script time out; it is delivered by the function that is
+// returned, or, with ran, at once.
+func (p *tap) mislay(script string, ran bool) (deliver func() error) {
+	var taken atomic.Bool
+	late := make(chan func() error, 1)
+	p.setDeliver(func(c call, send func() error) error {
+		if c.script != script || !taken.CompareAndSwap(false, true) {
+			return send()
+		}
+		if ran {
+			_ = send()
+		} else {
+			late <- send
+		}
+		return os.ErrDeadlineExceeded
+	})
+	return func() error { return (<-late)() }
+}
+
+// TestErrandLate: a request that was sent again and arrives after all does nothing any more.
+func TestErrandLate(t *testing.T) {
+	for _, token := range []string{"", "given"} {
+		onFake(t, func(t *testing.T, e *env) {
+			p := &tap{}
+			l := e.tapped(p)
+			brisk(e, l)
+			deliver := p.mislay("acquire", false)
+			n := p.count("acquire")
+			var opts []holdfast.Option
+			if token != "" {
+				opts = append(opts, holdfast.WithToken(token))
+			}
+			s := e.acquire(l.Mutex("a"), opts...)
+			if n := p.count("acquire") - n; n != 2 {
+				t.Errorf("Acquire asked %d times, not twice", n)
+			}
+			e.must(s.Release(e.ctx()))
+			e.must(deliver())
+			if held(t, e, "a") {
+				t.Error("taken by a request of a session that is over")
+			}
+			e.must(e.acquire(l.Mutex("a"), opts...).Release(e.ctx()))
+		})
+	}
+}
+
+// TestErrandAgain: a release that ran without an answer has released.
+func TestErrandAgain(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		p := &tap{}
+		l := e.tapped(p)
+		s := e.acquire(l.Mutex("a"))
+		brisk(e, l)
+		p.mislay("release", true)
+		n := p.count("release")
+		e.must(s.Release(e.ctx()))
+		if n := p.count("release") - n; n != 2 {
+			t.Errorf("Release asked %d times, not twice", n)
+		}
+		p.mislay("acquire", true)
+		e.must(e.acquire(l.Mutex("a")).Release(e.ctx()))
+		if held(t, e, "a") {
+			t.Error("held after Release")
+		}
+	})
+}
+
+// TestErrandHooks: a lone caller's requests go through the client's hooks, those that came last
+// too, and through no others.
+func TestErrandHooks(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		e.load()
+		client := e.client().(*redis.Client)
+		l := holdfast.New(client)
+		defer l.Close()
+		for i := range 3 {
+			p := &tap{}
+			client.AddHook(p)
+			for range i + 1 {
+				brisk(e, l)
+			}
+			if a, r := p.count("acquire"), p.count("release"); a != i+1 || r != i+1 {
+				t.Errorf("hook %d saw %d acquisitions and %d releases of %d", i, a, r, i+1)
+			}
+		}
+	})
+}
