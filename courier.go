@@ -86,7 +86,7 @@ func (c *courier) add(r *request) {
 // makes the request one like all others, for the second time.
 func (c *courier) errand(r *request) bool {
 	c.mu.Lock()
-	if !c.brisk || c.many || c.running > 0 || len(c.queue) > 0 {
+	if !c.brisk || !c.l.store.Single() || c.many || c.running > 0 || len(c.queue) > 0 {
 		c.mu.Unlock()
 		return false
 	}

@@ -178,3 +178,27 @@ func TestErrandHooks(t *testing.T) {
 		}
 	})
 }
+
+// TestErrandOthers: a client of another kind, of which Holdfast knows less, works as ever: no
+// request counts as sent twice, which would leave a tombstone at each release.
+func TestErrandOthers(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		e.load()
+		p := &tap{}
+		client := e.client().(*redis.Client)
+		client.AddHook(p)
+		l := holdfast.New(struct{ redis.UniversalClient }{client})
+		defer l.Close()
+		for range 3 {
+			brisk(e, l)
+		}
+		for _, c := range p.sent() {
+			if c.script == "release" && c.args[6] != "" {
+				t.Errorf("a release leaves a tombstone: %v", c.args[6:8])
+			}
+		}
+		if n := len(p.sent()); n != 6 {
+			t.Errorf("%d requests for 3 acquisitions and releases", n)
+		}
+	})
+}

@@ -86,7 +86,8 @@ func (m *Mutex) Err() error { return wrap("lock", m.name, m.err) }
 // a failover of a Cluster; once the lock is known to be held by another, those that may pass are
 // tried again, with back-off, until ctx or the wait timeout ends, and the last one is
 // joined to the result. When Acquire fails it leaves nothing behind in Redis: a request
-// whose outcome is unknown is taken back in the background, for 5 s at most.
+// whose outcome is unknown is taken back in the background, for 5 s at most. While a request
+// is on its way to a server that does not answer, it may be 50 ms until the end of ctx is noticed.
 func (m *Mutex) Acquire(ctx context.Context, opts ...Option) (*Session, error) {
 	s, err := m.acquire(ctx, opts, campaign{})
 	return s, wrap("acquire", m.name, err)

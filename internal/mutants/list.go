@@ -107,7 +107,7 @@ var mutants = []mutant{
 	{"a lone request waits as long as the client does", "internal/store/do.go",
 		"read <= 0 || read > d", "read < 0", "TestErrandCancelled"},
 	{"a lone request passes the hooks by", "internal/store/do.go",
-		"conn := client.Conn()", "conn := to.Conn()", "TestErrandHooks"},
+		"conn := s.single.Conn()", "conn := to.Conn()", "TestErrandHooks"},
 	{"a request waits for a connection without end", "courier.go",
 		"ctx = c.l.couriers.bounded()", "ctx = context.Background()", "TestUnknownNoConnection"},
 	{"a request that was given up passes for one that was not sent", "acquire.go",

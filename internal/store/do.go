@@ -55,21 +55,16 @@ next:
 }
 
 // Briefly makes a call whose answer it does not wait for longer than d, and returns false if
-// none came; the call may run all the same. It does nothing and returns false if that can't be
-// had: of a Cluster, say.
+// none came; the call may run all the same. Only for a single server: see [Store.Single].
 func (s *Store) Briefly(ctx context.Context, d time.Duration, c *Call) bool {
-	client, ok := s.client.(*redis.Client)
-	if !ok {
-		return false
-	}
 	ctx, cancel := context.WithTimeout(ctx, d) // for the case that the client has to connect
 	defer cancel()
 	b := &batch{script: c.script, calls: []*Call{c}}
 	b.fill()
-	if read := client.Options().ReadTimeout; read <= 0 || read > d {
-		s.send(ctx, s.hasty(client, d), []*batch{b})
+	if read := s.single.Options().ReadTimeout; read <= 0 || read > d {
+		s.send(ctx, s.hasty(d), []*batch{b})
 	} else {
-		s.send(ctx, client, []*batch{b})
+		s.send(ctx, s.single, []*batch{b})
 	}
 	b.answer()
 	return !TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
@@ -77,13 +72,13 @@ func (s *Store) Briefly(ctx context.Context, d time.Duration, c *Call) bool {
 
 // hasty returns what sends by the client's connections and through its hooks, but waits no
 // longer than d for an answer. What WithTimeout returns has no hooks.
-func (s *Store) hasty(client *redis.Client, d time.Duration) sender {
+func (s *Store) hasty(d time.Duration) sender {
 	to := s.hurried.Load()
 	if to == nil {
-		to = client.WithTimeout(d)
+		to = s.single.WithTimeout(d)
 		s.hurried.Store(to)
 	}
-	conn := client.Conn() // which has the hooks, and by them never comes to ask for a connection
+	conn := s.single.Conn() // which has the hooks, and by them never comes to ask for a connection
 	conn.AddHook(detour{to})
 	return conn
 }

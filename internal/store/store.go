@@ -17,7 +17,8 @@ import (
 // concurrent use.
 type Store struct {
 	client    redis.UniversalClient
-	sharded   bool // keys must share a slot
+	single    *redis.Client // the client of a single server, or of one behind Sentinel
+	sharded   bool          // keys must share a slot
 	ring      bool
 	chunk     atomic.Int32              // how many locks a script may be called for
 	doubted   atomic.Pointer[time.Time] // when the last doubt was followed: see Doubt
@@ -43,6 +44,7 @@ func New(client redis.UniversalClient) *Store {
 	s.chunk.Store(1)
 	switch c := client.(type) {
 	case *redis.Client:
+		s.single = c
 		s.flags, s.pool = "s", c.Options().PoolSize
 		s.chunk.Store(chunkMost)
 		s.keyspace = fmt.Sprintf("__keyspace@%d__:", c.Options().DB)
@@ -129,6 +131,9 @@ func (s *Store) Server(name string) string {
 	}
 	return master.Options().Addr
 }
+
+// Single reports whether there is only one server, by a client of go-redis itself.
+func (s *Store) Single() bool { return s.single != nil }
 
 // Sharded reports whether several servers share the locks, and may pass them on.
 func (s *Store) Sharded() bool { return s.sharded }
