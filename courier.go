@@ -86,7 +86,7 @@ func (c *courier) add(r *request) {
 // makes the request one like all others, for the second time.
 func (c *courier) errand(r *request) bool {
 	c.mu.Lock()
-	if !c.brisk || !c.l.store.Single() || c.many || c.running > 0 || len(c.queue) > 0 {
+	if !c.brisk || !c.l.store.Brief() || c.many || c.running > 0 || len(c.queue) > 0 {
 		c.mu.Unlock()
 		return false
 	}
@@ -99,7 +99,7 @@ func (c *courier) errand(r *request) bool {
 	sent := c.l.clock.Now()
 	answered := c.l.store.Briefly(r.ctx, errandTime, &r.call)
 	took := c.l.clock.Now() - sent
-	c.l.conf.observer.sent(Calls, 1, took)
+	defer c.l.conf.observer.sent(Calls, 1, took)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -179,8 +179,9 @@
 // take longer. Each lock has its own outcome; one that fails delays and fails no other. A lone
 // caller of a single server that has just answered within 10 ms carries its request itself,
 // through the client's hooks, since to wake another goroutine would take longer than the rest; it
-// hears nothing else meanwhile, the end of its context included, for 50 ms at most. Then the
-// request goes out again like any other. A held lock takes no goroutine of its own and some 500 bytes; 750 if its context's Done
+// hears nothing else meanwhile, the end of its context included, for 50 ms at most if the hooks
+// take no longer. Then the request goes out again like any other; hooks and limiters of the
+// client see a time-out. A held lock takes no goroutine of its own and some 500 bytes; 750 if its context's Done
 // channel was asked for. docs/bench.md has 100,000 in one process: what they cost, and that none
 // is lost while other goroutines take and release others.
 //

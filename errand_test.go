@@ -202,3 +202,61 @@ func TestErrandOthers(t *testing.T) {
 		}
 	})
 }
+
+// TestErrandHookErrors: what hooks do is theirs, but an errand's end is not the caller's: not if a
+// hook gives a time-out in its own words, and not if it panics.
+func TestErrandHookErrors(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		link, client := e.link()
+		var worded, panics atomic.Bool
+		p := &tap{}
+		client.AddHook(p)
+		l := holdfast.New(client)
+		defer l.Close()
+		p.setDeliver(func(_ call, send func() error) error {
+			if panics.CompareAndSwap(true, false) {
+				panic("a hook's")
+			}
+			err := send()
+			if err != nil && worded.Load() {
+				return errors.New("unavailable")
+			}
+			return err
+		})
+		brisk(e, l)
+		worded.Store(true)
+		link.HoldReplies()
+		time.AfterFunc(3*noticed, link.Heal)
+		e.must(e.acquire(l.Mutex("a")).Release(e.ctx()))
+		worded.Store(false)
+
+		brisk(e, l)
+		panics.Store(true)
+		e.must(e.acquire(l.Mutex("a")).Release(e.ctx()))
+		brisk(e, l)
+		panics.Store(true)
+		brisk(e, l)
+	})
+}
+
+// TestErrandConnects: to make a new connection, with all that is said on it, takes no longer
+// unheard either.
+func TestErrandConnects(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		link, client := e.link()
+		l := holdfast.New(client)
+		defer l.Close()
+		brisk(e, l)
+		link.Reset()
+		link.Delay(noticed * 9 / 20) // each way: one answer would be in time
+		const after = 10 * time.Millisecond
+		ctx, cancel := context.WithCancel(e.ctx())
+		defer cancel()
+		time.AfterFunc(after, cancel)
+		begin := time.Now()
+		_, err := l.Mutex("a").Acquire(ctx)
+		if took := time.Since(begin); !errors.Is(err, context.Canceled) || took > after+noticed {
+			t.Errorf("Acquire = %v after %v", err, took)
+		}
+	})
+}

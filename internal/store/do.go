@@ -54,28 +54,35 @@ next:
 	}
 }
 
-// Briefly makes a call whose answer it does not wait for longer than d, and returns false if
-// none came; the call may run all the same. Only for a single server: see [Store.Single].
-func (s *Store) Briefly(ctx context.Context, d time.Duration, c *Call) bool {
-	ctx, cancel := context.WithTimeout(ctx, d) // for the case that the client has to connect
+// Briefly makes a call whose answer it does not wait for longer than d, if the client's hooks
+// don't, and returns false if none came; the call may run all the same. A panic of a hook is no
+// answer either: the caller must not be left with half of a request. Only if [Store.Brief].
+func (s *Store) Briefly(ctx context.Context, d time.Duration, c *Call) (answered bool) {
+	defer func() {
+		if recover() != nil {
+			answered = false
+		}
+	}()
+	end := time.Now().Add(d)
+	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	b := &batch{script: c.script, calls: []*Call{c}}
 	b.fill()
-	if read := s.single.Options().ReadTimeout; read <= 0 || read > d {
-		s.send(ctx, s.hasty(d), []*batch{b})
-	} else {
-		s.send(ctx, s.single, []*batch{b})
-	}
+	s.send(ctx, s.hasty(), []*batch{b})
 	b.answer()
-	return !TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
+	// By the clock, too: a hook may give the error of a time-out another form.
+	return c.Err == nil || Answered(c.Err) ||
+		time.Now().Before(end) && !TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
 }
 
-// hasty returns what sends by the client's connections and through its hooks, but waits no
-// longer than d for an answer. What WithTimeout returns has no hooks.
-func (s *Store) hasty(d time.Duration) sender {
+// hasty returns what sends by the client's connections and through its hooks, but does not wait
+// beyond the deadline of a request's context. The client that WithTimeout returns has options of
+// its own, and no hooks.
+func (s *Store) hasty() sender {
 	to := s.hurried.Load()
 	if to == nil {
-		to = s.single.WithTimeout(d)
+		to = s.single.WithTimeout(s.single.Options().ReadTimeout)
+		to.Options().ContextTimeoutEnabled = true
 		s.hurried.Store(to)
 	}
 	conn := s.single.Conn() // which has the hooks, and by them never comes to ask for a connection

@@ -132,8 +132,11 @@ func (s *Store) Server(name string) string {
 	return master.Options().Addr
 }
 
-// Single reports whether there is only one server, by a client of go-redis itself.
-func (s *Store) Single() bool { return s.single != nil }
+// Brief reports whether there can be no more than one server, by a client of go-redis itself,
+// which sets each connection its time-outs anew: see [Store.Briefly].
+func (s *Store) Brief() bool {
+	return s.single != nil && s.single.Options().ReadTimeout >= 0 && s.single.Options().WriteTimeout >= 0
+}
 
 // Sharded reports whether several servers share the locks, and may pass them on.
 func (s *Store) Sharded() bool { return s.sharded }
