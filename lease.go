@@ -92,22 +92,14 @@ func newLease(c *call, a *attempt, sent, now time.Duration, r store.Reply) *leas
 	return l
 }
 
-// beats returns how many times in a renewal interval renewals are sent, of so many leases: those
-// that go together cost less, so there are fewer beats where each would have less than a call
-// takes; and many that had no answer must not be tried again one by one.
-func beats(leases int) time.Duration {
-	const most, few, call = 16, 4, 256
-	n := most
-	for n > few && leases >= call && leases < n*call {
-		n /= 2
-	}
-	return time.Duration(n)
-}
+// beats is how many times in a renewal interval renewals are sent: those that go together
+// cost less, and many that had no answer must not be tried again one by one.
+const beats = 16
 
 // onBeat returns the last beat before the time d after from; of a short d a half beat, a
 // quarter, and so on.
 func (l *lease) onBeat(from, d time.Duration) time.Duration {
-	beat := l.conf.renewEvery() / beats(int(l.m.l.dog.size.Load()))
+	beat := l.conf.renewEvery() / beats
 	for beat > d/2 {
 		beat /= 2
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/store"
@@ -22,8 +21,6 @@ type watchdog struct {
 	wake chan struct{} // capacity 1: the heap's head is earlier than the goroutine knows
 
 	renewals []renewal // that are due; of the goroutine
-
-	size atomic.Int32 // of the heap, about
 
 	mu      sync.Mutex
 	heap    leaseHeap
@@ -84,7 +81,6 @@ func (w *watchdog) set(l *lease, at time.Duration, later bool) bool {
 	case l.index == 0:
 		l.at = at
 		heap.Push(&w.heap, l)
-		w.size.Store(int32(len(w.heap)))
 		w.busy = true
 	case at < l.at || later && at > l.at:
 		l.at = at
@@ -112,7 +108,6 @@ func (w *watchdog) forget(l *lease) {
 	defer w.mu.Unlock()
 	if l.index > 0 && !w.closed {
 		heap.Remove(&w.heap, int(l.index-1))
-		w.size.Store(int32(len(w.heap)))
 	}
 	l.index = gone
 }
