@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,12 +15,13 @@ import (
 	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
-// The requests of a lone caller, who carries them himself while Redis answers briskly.
+// The requests of a lone caller, who carries them while Redis answers briskly.
 
 // brisk has the Locker ask, so that the next request is carried by its caller.
 func brisk(e *env, l *holdfast.Locker) {
 	e.t.Helper()
 	e.must(e.acquire(l.Mutex("brisk")).Release(e.ctx()))
+	synctest.Wait() // until nothing else is under way
 }
 
 // noticed is how long a caller that is in a request may hear nothing else.
