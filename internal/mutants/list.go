@@ -105,7 +105,7 @@ var mutants = []mutant{
 	{"Close does not wait for a lone request", "courier.go",
 		"c.l.enter() // Close waits for it\n\tdefer c.l.leave()\n", "", "TestReleaseUnderWay"},
 	{"a lone request waits as long as the client does", "internal/store/do.go",
-		"\tto.Options().ContextTimeoutEnabled = true\n", "", "TestErrandCancelled"},
+		"\tto.Options().ContextTimeoutEnabled = true\n", "", "TestErrandConnects"},
 	{"a time-out that a hook puts in its own words is an answer", "internal/store/do.go",
 		"time.Now().Before(end) && !TimedOut", "!TimedOut", "TestErrandHookErrors"},
 	{"a lone request passes the hooks by", "internal/store/do.go",

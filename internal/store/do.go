@@ -68,20 +68,24 @@ func (s *Store) Briefly(ctx context.Context, d time.Duration, c *Call) (answered
 	defer cancel()
 	b := &batch{script: c.script, calls: []*Call{c}}
 	b.fill()
-	s.send(ctx, s.hasty(), []*batch{b})
+	s.send(ctx, s.hasty(d), []*batch{b})
 	b.answer()
 	// By the clock, too: a hook may give the error of a time-out another form.
 	return c.Err == nil || Answered(c.Err) ||
 		time.Now().Before(end) && !TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
 }
 
-// hasty returns what sends by the client's connections and through its hooks, but does not wait
-// beyond the deadline of a request's context. The client that WithTimeout returns has options of
-// its own, and no hooks.
-func (s *Store) hasty() sender {
+// hasty returns what sends by the client's connections and through its hooks, but waits no
+// longer than d for an answer, nor beyond the deadline of a request's context for all that is said
+// on a new connection; hooks may drop the context. The client that WithTimeout returns has
+// options of its own, and no hooks.
+func (s *Store) hasty(d time.Duration) sender {
 	to := s.hurried.Load()
 	if to == nil {
-		to = s.single.WithTimeout(s.single.Options().ReadTimeout)
+		if read := s.single.Options().ReadTimeout; read > 0 {
+			d = min(d, read)
+		}
+		to = s.single.WithTimeout(d)
 		to.Options().ContextTimeoutEnabled = true
 		s.hurried.Store(to)
 	}
