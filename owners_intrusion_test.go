@@ -131,7 +131,8 @@ func (in intrusion) check(e *env, v *victim) error {
 // TestOwnersExtendStays: renewals don't take back what Extend gave.
 func TestOwnersExtendStays(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
-		const ttl, more, rounding = 300 * time.Millisecond, 3 * time.Second, 3 * time.Millisecond
+		const ttl, more = 300 * time.Millisecond, 3 * time.Second
+		const rounding, slack = 3 * time.Millisecond, 50 * time.Millisecond
 		s := e.acquire(e.locker(holdfast.WithTTL(ttl)).Mutex("extended"))
 		if err := s.Extend(e.ctx(), more); err != nil {
 			t.Fatal(err)
@@ -147,7 +148,8 @@ func TestOwnersExtendStays(t *testing.T) {
 			if after := time.Now().Add(left + rounding); after.Before(end) {
 				t.Fatalf("%v after Extend the key ends %v earlier than before", time.Since(start), end.Sub(after))
 			}
-			if now := s.ValidUntil(); now.Before(until.Add(-rounding)) {
+			// What a renewal takes to arrive on a busy machine is lost: trust counts from its sending.
+			if now := s.ValidUntil(); now.Before(until.Add(-rounding - slack)) {
 				t.Fatalf("%v after Extend the lease is trusted for %v less than before", time.Since(start), until.Sub(now))
 			}
 			end, until = before.Add(left), s.ValidUntil()
