@@ -43,18 +43,19 @@ type answer struct {
 // send starts one request. go-redis ignores a cancellation in mid-flight, so whoever waits
 // for the answer looks at ctx himself, and the request goes on until the client's time-out.
 func (l *Locker) send(ctx context.Context, call store.Call) *request {
-	r := l.requests.Get().(*request)
-	r.ctx, r.call = ctx, call
-	l.start(r, false)
-	return r
+	return l.request(ctx, call, false)
 }
 
 // run is send for a request that does no harm if it runs twice. It may come back with the
 // answer: see courier.errand.
 func (l *Locker) run(ctx context.Context, call store.Call) *request {
+	return l.request(ctx, call, true)
+}
+
+func (l *Locker) request(ctx context.Context, call store.Call, errand bool) *request {
 	r := l.requests.Get().(*request)
 	r.ctx, r.call = ctx, call
-	l.start(r, true)
+	l.start(r, errand)
 	return r
 }
 
