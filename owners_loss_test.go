@@ -62,9 +62,9 @@ func TestOwnersTransient(t *testing.T) {
 	lasts := (ttl - marginOf(ttl) - interval) / 2
 	reset := fault{name: "reset", cut: onLink(redistest.Link.Reset), restore: onLink(redistest.Link.Heal)}
 	each(t, func(t *testing.T, e *env) {
-		instants := 40
-		if e.fake == nil {
-			instants = 5
+		instants, least := 40, 10
+		if e.fake == nil { // most tries outlive a fault here: the dial that ends it is another of the same try
+			instants, least = 20, 1
 		}
 		log := countFailures()
 		var runs []func() error
@@ -95,7 +95,7 @@ func TestOwnersTransient(t *testing.T) {
 			}
 		}
 		atOnce(t, runs)
-		if n := int(log.n.Load()); n < instants/4 {
+		if n := int(log.n.Load()); n < least {
 			t.Errorf("of the renewals only %d failed: the faults hit nothing", n)
 		}
 	})
