@@ -92,14 +92,21 @@ func newLease(c *call, a *attempt, sent, now time.Duration, r store.Reply) *leas
 	return l
 }
 
-// beats is how many times in a renewal interval renewals are sent: those that go together
-// cost less, and many that had no answer must not be tried again one by one.
-const beats = 16
+// Renewals are sent so many times in a renewal interval, for those that go together cost less, and
+// many that had no answer must not be tried again one by one. What costs most of a few is to wake
+// for them.
+const (
+	beats    = 16
+	fewBeats = 4 // of a Locker whose leases are few
+)
 
 // onBeat returns the last beat before the time d after from; of a short d a half beat, a
 // quarter, and so on.
 func (l *lease) onBeat(from, d time.Duration) time.Duration {
 	beat := l.conf.renewEvery() / beats
+	if l.m.l.dog.few() {
+		beat = l.conf.renewEvery() / fewBeats
+	}
 	for beat > d/2 {
 		beat /= 2
 	}
@@ -131,10 +138,10 @@ func (l *lease) trust(sent, now, ttl time.Duration) {
 		// given back before.
 		l.renewAt = now + settle
 	case !l.conf.noRenewal:
-		// The first time up to a quarter of it early, so that those that began together don't
+		// The first time up to a quarter of it early, so that many that began together don't
 		// all renew together.
 		every := l.conf.renewEvery()
-		if l.requests.last == 0 {
+		if l.requests.last == 0 && !l.m.l.dog.few() {
 			every -= rand.N(max(every/4, 1))
 		}
 		l.renewAt = l.onBeat(sent, every)

@@ -164,6 +164,13 @@ type renewal struct {
 // renewMost is how many leases are renewed in one round trip.
 const renewMost = 2048
 
+// few reports whether one round trip can renew all leases, so there is nothing to spread.
+func (w *watchdog) few() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.heap) < renewMost
+}
+
 // renew sends off the renewals that are due: to each server its own, those that are of one
 // kind together.
 func (w *watchdog) renew() {

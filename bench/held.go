@@ -44,14 +44,7 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		if err := sleep(ctx, b.heldTTL); err != nil { // what the start cost is over
 			return err
 		}
-		begin, err := b.meter(ctx, p)
-		if err != nil {
-			return err
-		}
-		if err := sleep(ctx, time.Duration(b.heldPeriods)*b.heldTTL); err != nil {
-			return err
-		}
-		end, err := b.meter(ctx, p)
+		use, err := b.watch(ctx, p)
 		if err != nil {
 			return err
 		}
@@ -60,10 +53,9 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 			return err
 		}
 		n := float64(b.held)
-		kilo := n * end.at.Sub(begin.at).Seconds() / 1000
-		commands.add(lib.name, (end.commands-begin.commands)/kilo)
-		client.add(lib.name, ms(end.client-begin.client)/kilo)
-		server.add(lib.name, (end.server-begin.server)*1000/kilo)
+		commands.add(lib.name, use.commands*1000/n)
+		client.add(lib.name, use.client*1000/n)
+		server.add(lib.name, use.server*1000/n)
 		bytes.add(lib.name, float64(after.Bytes-before.Bytes)/n)
 		used.add(lib.name, float64(inUse.Bytes-before.Bytes)/n)
 		goroutines.add(lib.name, float64(after.Goroutines-before.Goroutines)/n)
@@ -71,6 +63,29 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		return nil
 	})
 	return r.finish(commands, client, server, bytes, used, goroutines, lost), err
+}
+
+// usage is what was used in a second.
+type usage struct {
+	commands, client, server float64 // ms of CPU
+}
+
+// watch measures what is used while nothing is asked of the process.
+func (b *bench) watch(ctx context.Context, p *process) (u usage, err error) {
+	begin, err := b.meter(ctx, p)
+	if err != nil {
+		return u, err
+	}
+	if err := sleep(ctx, time.Duration(b.heldPeriods)*b.heldTTL); err != nil {
+		return u, err
+	}
+	end, err := b.meter(ctx, p)
+	seconds := end.at.Sub(begin.at).Seconds()
+	return usage{
+		commands: (end.commands - begin.commands) / seconds,
+		client:   ms(end.client-begin.client) / seconds,
+		server:   (end.server - begin.server) * 1000 / seconds,
+	}, err
 }
 
 // metered is what was used up to a moment.

@@ -25,8 +25,8 @@ func manyLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 			if err != nil {
 				return err
 			}
-			f := newFigure(number(float64(n))+" locks held, TTL "+b.heldTTL.String(), "ms CPU of client + server per 1,000 lock-seconds; memory", neither)
-			f.texts[lib.name] = fmt.Sprintf("%.2f + %.2f; %.0f bytes", held.client, held.server, held.bytes)
+			f := newFigure(number(float64(n))+" locks held, TTL "+b.heldTTL.String(), "ms CPU of client + server per 1,000 lock-seconds; idle, a second; memory", neither)
+			f.texts[lib.name] = fmt.Sprintf("%.2f + %.2f; %.1f + %.1f; %.0f bytes", held.client, held.server, held.idle.client, held.idle.server, held.bytes)
 			figures = append(figures, f)
 			if beside {
 				f := newFigure(fmt.Sprintf("… for %v, beside 64 goroutines that take and release others", b.manyTime), "lost; others a second", neither)
@@ -42,15 +42,23 @@ func manyLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 // many is what holding many locks came to, per 1,000 lock-seconds or a lock.
 type many struct {
 	client, server, bytes, rate float64
+	idle                        usage // with no lock
 	lost                        int
 }
 
 func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) (m many, err error) {
 	var before, after, dropped answer
+	if _, err = p.ask(with(o, "prepare")); err != nil {
+		return m, err
+	}
+	idle, err := b.typical(ctx, p)
+	if err != nil {
+		return m, err
+	}
 	for _, step := range []struct {
 		op string
 		to *answer
-	}{{"prepare", new(answer)}, {"memory", &before}, {"take", new(answer)}, {"memory", &after}} {
+	}{{"memory", &before}, {"take", new(answer)}, {"memory", &after}} {
 		if *step.to, err = p.ask(with(o, step.op)); err != nil {
 			return m, err
 		}
@@ -60,19 +68,12 @@ func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) 
 	if err := sleep(ctx, b.heldTTL); err != nil {
 		return m, err
 	}
-	begin, err := b.meter(ctx, p)
+	use, err := b.typical(ctx, p)
 	if err != nil {
 		return m, err
 	}
-	if err := sleep(ctx, time.Duration(b.heldPeriods)*b.heldTTL); err != nil {
-		return m, err
-	}
-	end, err := b.meter(ctx, p)
-	if err != nil {
-		return m, err
-	}
-	kilo := n * end.at.Sub(begin.at).Seconds() / 1000
-	m.client, m.server = ms(end.client-begin.client)/kilo, (end.server-begin.server)*1000/kilo
+	m.idle = idle
+	m.client, m.server = (use.client-idle.client)*1000/n, (use.server-idle.server)*1000/n
 	if beside {
 		others := order{Op: "cycle", Name: o.Name + ":others", Goroutines: 64, For: b.manyTime, At: time.Now().UnixNano()}
 		a, err := p.ask(others)
@@ -84,4 +85,18 @@ func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) 
 	dropped, err = p.ask(with(o, "drop"))
 	m.lost = dropped.Lost
 	return m, err
+}
+
+// typical is watch several times over, and the median of each: this cost is too small for one
+// look at it on a busy machine.
+func (b *bench) typical(ctx context.Context, p *process) (usage, error) {
+	var commands, client, server []float64
+	for range b.heldRounds {
+		u, err := b.watch(ctx, p)
+		if err != nil {
+			return u, err
+		}
+		commands, client, server = append(commands, u.commands), append(client, u.client), append(server, u.server)
+	}
+	return usage{median(commands), median(client), median(server)}, nil
 }

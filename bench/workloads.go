@@ -92,7 +92,8 @@ var workloads = []workload{
 	},
 	{
 		name: "many", run: manyLocks, who: []string{ours},
-		about: "the same for Holdfast alone, as the number of locks grows, and how many of the most are lost while " +
+		about: "the same for Holdfast alone, as the number of locks grows, less what the idle process and server take " +
+			"by themselves, which is given beside it; and how many of the most are lost while " +
 			"64 goroutines of the same process take and release others",
 	},
 }
