@@ -106,17 +106,8 @@ func (c *call) done() {
 
 func newAttempt(m *Mutex, conf *config) *attempt {
 	a := &attempt{m: m, conf: conf, uid: uuid.New()} // from crypto/rand
-	a.Attempt = store.Attempt{ID: identity(m.lock(), a.uid, conf.token), TTL: conf.ttl, Label: conf.label}
+	a.Attempt = store.Attempt{ID: store.NewID(m.lock(), a.uid.String(), conf.token), TTL: conf.ttl, Label: conf.label}
 	return a
-}
-
-// identity is whose a lease is: the attempt's, and its token, if none was given.
-func identity(lock *store.Lock, attempt uuid.UUID, given string) store.ID {
-	own := attempt.String()
-	if given == "" {
-		return store.ID{Lock: lock, Token: own, Owner: own}
-	}
-	return store.ID{Lock: lock, Token: given, Owner: own + given}
 }
 
 func (m *Mutex) acquire(ctx context.Context, opts []Option, camp campaign) (*Session, error) {
@@ -182,6 +173,7 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 	ls.mu.Lock()
 	a.Channel, a.epoch = l.hints.channel()
 	a.poked = false
+	a.flying++
 	request := a.Attempt
 	ls.mu.Unlock()
 	if c.conf.noExpiry {
@@ -193,6 +185,7 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 		return s, r, nil
 	}
 	if err == nil && r.Status == store.Held && c.conf.noExpiry {
+		ls.note(a, +1, false)
 		_, got := c.ask(ctx, a, l.store.Renew(a.ID, store.NoExpiry, 0, true, 0))
 		if err = got.err; err == nil && got.reply.Status != store.Held {
 			err = lossOf(got.reply.Status)
@@ -217,11 +210,18 @@ func (c *call) try(ctx context.Context, a *attempt, queue bool) (*Session, store
 	return s, r, err
 }
 
-// ask sends one request of the attempt and notes whether its outcome is known. A grant
-// that can be trusted ends it with a session.
+// ask sends one request of the attempt, which counts it as flying already, and notes whether its
+// outcome is known. A grant that can be trusted ends it with a session.
 func (c *call) ask(ctx context.Context, a *attempt, request store.Call) (*Session, answer) {
 	l := c.m.l
-	l.lines.note(a, +1, false)
+	closed := l.ctx.Done()
+	if c.line != nil {
+		if l.ctx.Err() != nil { // Close may have woken it before
+			l.lines.note(a, -1, false)
+			return nil, answer{err: ErrClosed}
+		}
+		closed = nil // Close wakes all who stand in line: for many to look at one channel costs much
+	}
 	r := l.run(ctx, request)
 	var doubt <-chan time.Time
 	if l.store.Sharded() {
@@ -245,7 +245,10 @@ func (c *call) ask(ctx context.Context, a *attempt, request store.Call) (*Sessio
 			if s := l.lines.claim(c); s != nil {
 				return s, answer{}
 			}
-		case <-l.ctx.Done():
+			if c.line != nil && l.ctx.Err() != nil {
+				return nil, l.lines.giveUp(a, r, ErrClosed)
+			}
+		case <-closed:
 			return nil, l.lines.giveUp(a, r, ErrClosed)
 		case <-ctx.Done():
 			return nil, l.lines.giveUp(a, r, context.Cause(ctx))
@@ -323,6 +326,11 @@ func nearlyOver(left, ttl time.Duration) bool { return left <= 0 || left < windo
 func (ls *lines) claim(c *call) *Session {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
+	return ls.claimed(c)
+}
+
+// claimed is claim for those who hold mu.
+func (ls *lines) claimed(c *call) *Session {
 	a := c.line.attempt
 	if !c.front || a == nil || a.grant == nil || !a.waits {
 		return nil
@@ -388,8 +396,10 @@ func (c *call) resume() (*Session, error) {
 		a.TTL = store.NoExpiry
 	}
 	a.Channel, a.epoch = l.hints.channel()
+	a.flying++
 	_, got := c.ask(c.parent, a, l.store.Resume(a.Attempt))
 	for again := 0; c.again(got.err, &again); {
+		a.flying++
 		_, got = c.ask(c.parent, a, l.store.Resume(a.Attempt))
 	}
 	r, err := got.reply, got.err

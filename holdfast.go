@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -39,9 +40,9 @@ type Locker struct {
 
 	// The library's goroutines. They start others, also while Close waits for them, which
 	// a sync.WaitGroup does not allow.
+	running atomic.Int64
 	mu      sync.Mutex
-	running int
-	idle    chan struct{} // closed when none is running; nil unless Close waits
+	idle    chan struct{} // closed when none is running; nil unless Close waits; under mu
 }
 
 // New returns a Locker whose locks live on the client's Redis: a single server, one
@@ -82,9 +83,10 @@ var systemClock = clock.System
 // after Close too. Close always returns nil.
 func (l *Locker) Close() error {
 	l.close(ErrClosed)
+	l.lines.wake()
 	l.dog.stop()
 	l.mu.Lock()
-	if l.running > 0 && l.idle == nil {
+	if l.running.Load() > 0 && l.idle == nil {
 		l.idle = make(chan struct{})
 	}
 	idle := l.idle
@@ -111,16 +113,15 @@ func (l *Locker) spawn(f func()) {
 }
 
 // enter and leave enclose what Close waits for.
-func (l *Locker) enter() {
-	l.mu.Lock()
-	l.running++
-	l.mu.Unlock()
-}
+func (l *Locker) enter() { l.running.Add(1) }
 
 func (l *Locker) leave() {
+	if l.running.Add(-1) > 0 {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.running--; l.running == 0 && l.idle != nil {
+	if l.idle != nil {
 		close(l.idle)
 		l.idle = nil
 	}

@@ -18,9 +18,10 @@ import (
 // changes.
 type lease struct {
 	m     *Mutex
-	conf  *config      // of its first session; those after it agree on all that matters here
-	uid   uuid.UUID    // the attempt, and the token, unless one was given
-	until atomic.Int64 // clock time at which the context is due to end
+	conf  *config                  // of its first session; those after it agree on all that matters here
+	uid   uuid.UUID                // the attempt, and the token, unless one was given
+	id    atomic.Pointer[store.ID] // made of the above, until it is renewed: see light
+	until atomic.Int64             // clock time at which the context is due to end
 
 	// Under the watchdog's mu: when it is to be looked at, and its place in the heap, from 1
 	// on, 0 if it is not there.
@@ -87,7 +88,7 @@ func newLease(c *call, a *attempt, sent, now time.Duration, r store.Reply) *leas
 		l.keepAt = sent // the claim kept aux for less than that and a day
 	}
 	l.session = newSession(c, l, sent, r.Fence)
-	l.m.keys.Store(nil) // which take half as much memory as a lease, and renewals don't need
+	l.id.Store(&a.ID)
 	l.trust(sent, now, r.TTL)
 	return l
 }
@@ -117,8 +118,22 @@ func (l *lease) onBeat(from, d time.Duration) time.Duration {
 	return at
 }
 
+// light drops what most leases that last until they are renewed don't need again: it takes as much
+// memory as all else of a lease, and can be made anew.
+func (l *lease) light() {
+	if l.id.Load() != nil {
+		l.id.Store(nil)
+		l.m.keys.Store(nil)
+	}
+}
+
 // ident is whose the lease is.
-func (l *lease) ident() store.ID { return identity(l.m.lock(), l.uid, l.conf.token) }
+func (l *lease) ident() store.ID {
+	if id := l.id.Load(); id != nil {
+		return *id
+	}
+	return store.NewID(l.m.lock(), l.uid.String(), l.conf.token)
+}
 
 // trust counts a lease whose TTL the server gave in answer to a request that was sent at
 // sent. The server's clock started on it later than that, so it ends no earlier.
@@ -294,6 +309,7 @@ func (l *lease) renew(now time.Duration) {
 	case l.private, keep, fence != 0, l.conf.noExpiry:
 		r.call = new(l.m.l.store.Renew(l.ident(), ttl, 0, keep, fence))
 	default: // nobody else knows the token, and Redis has nothing more to be told
+		l.light()
 		r.ttl = ttl
 	}
 	l.m.l.dog.renewals = append(l.m.l.dog.renewals, r)

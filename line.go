@@ -229,30 +229,33 @@ func (ls *lines) fail(ln *line, err error) {
 }
 
 // pass gives the lease of a session that is over to the first of the line, and reports
-// whether it could.
-func (ls *lines) pass(s *Session) bool {
-	next := ls.passOn(s)
+// whether it could, and whether any stand there who need it.
+func (ls *lines) pass(s *Session) (passed, wanted bool) {
+	next, wanted := ls.passOn(s)
 	if next != nil && !ls.l.dog.watch(next.lease) {
 		next.end(ErrClosed) // Close came in between, and did not see it
 	}
-	return next != nil
+	return next != nil, wanted
 }
 
-func (ls *lines) passOn(s *Session) *Session {
+func (ls *lines) passOn(s *Session) (next *Session, wanted bool) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l := s.lease
 	ln := ls.of[l.m.name]
-	if ln == nil || ln.lease != l || ln.first == nil || ln.first.front || ls.l.ctx.Err() != nil {
-		return nil
+	if ln == nil || ln.lease != l || ln.first == nil || ln.first.front {
+		return nil, false
+	}
+	if ls.l.ctx.Err() != nil {
+		return nil, true
 	}
 	c := ln.first
-	next := l.pass(s, c, ln.waiting)
+	next = l.pass(s, c, ln.waiting)
 	if next != nil {
 		c.how = Passed
 		ln.give(next)
 	}
-	return next
+	return next, true
 }
 
 // heir returns the attempt that shall stand in Redis's queue for the line when its lease
@@ -320,7 +323,7 @@ func (ls *lines) message(text string) {
 		fence, rest, _ := strings.Cut(rest, " ")
 		note, name, _ := strings.Cut(rest, " ")
 		ln := ls.of[name]
-		if ln == nil || ln.attempt == nil || !strings.HasPrefix(ln.attempt.Owner, half) || len(half) != halfAttempt {
+		if ln == nil || ln.attempt == nil || !ln.attempt.Begins(half) || len(half) != halfAttempt {
 			return // the attempt was taken back, and the lock with it
 		}
 		if g, ok := newGrant(fence, note); ok {
@@ -343,6 +346,17 @@ func (ls *lines) message(text string) {
 	case "c": // the lock was taken away: ask
 		if ln := ls.of[rest]; ln != nil && ln.lease != nil {
 			ln.lease.ask()
+		}
+	}
+}
+
+// wake has every call that stands in line look around: the Locker is closed.
+func (ls *lines) wake() {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, ln := range ls.of {
+		for c := ln.first; c != nil; c = c.next {
+			c.notify()
 		}
 	}
 }

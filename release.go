@@ -115,7 +115,7 @@ func (s *Session) Detach(ctx context.Context) (string, error) {
 	if err := s.finish(ctx, ErrDetached, s.handOut); err != nil {
 		return "", s.wrap("detach", err)
 	}
-	return s.lease.ident().Token, nil
+	return s.lease.ident().Token(), nil
 }
 
 // inside reports whether ctx comes from the session while a group of it is running.
@@ -231,7 +231,8 @@ func (s *Session) stay(n int) {
 func (s *Session) giveBack(ctx context.Context) error {
 	l := s.lease
 	lines := l.m.l.lines
-	if lines.pass(s) {
+	passed, wanted := lines.pass(s)
+	if passed {
 		s.last.over = ErrReleased
 		s.conf.observer.released(s, true)
 		return nil
@@ -244,10 +245,12 @@ func (s *Session) giveBack(ctx context.Context) error {
 	if l.open {
 		tombstone = tombstoneTTL
 	}
-	heir := lines.heir(l)
+	var heir *attempt
 	var next *store.Attempt
-	if heir != nil {
-		next = &heir.Attempt
+	if wanted {
+		if heir = lines.heir(l); heir != nil {
+			next = &heir.Attempt
+		}
 	}
 	// After the end of the lease the key is likely gone; one quick question tells.
 	bound := min(max(left, time.Second), cleanupTime)

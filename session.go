@@ -77,7 +77,7 @@ func (s *Session) Token() string {
 	if !s.lease.keepPrivate(s) {
 		return ""
 	}
-	return s.lease.ident().Token
+	return s.lease.ident().Token()
 }
 
 // Fence returns the fencing token: larger than that of every earlier acquisition of this

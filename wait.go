@@ -174,11 +174,11 @@ func (c *call) again(err error, times *int) bool {
 // turn returns what a call of a line is to do: it has a session, or has failed; or it
 // asks with the attempt, not before at; or, without one, waits.
 func (ls *lines) turn(c *call) (s *Session, a *attempt, at time.Duration, err error) {
-	if s := ls.claim(c); s != nil {
-		return s, nil, 0, nil
-	}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
+	if s := ls.claimed(c); s != nil {
+		return s, nil, 0, nil
+	}
 	switch {
 	case c.given != nil:
 		return c.given, nil, 0, nil

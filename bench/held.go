@@ -28,20 +28,18 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		}
 		defer p.close()
 		o := order{Name: fmt.Sprintf("bench:%s:%s:%d", w.name, lib.name, round), Goroutines: 64, N: b.held}
-		var before, after, inUse answer
-		for _, step := range []struct {
-			op string
-			to *answer
-		}{{"prepare", nil}, {"memory", &before}, {"take", nil}, {"memory", &after}, {"use", nil}, {"memory", &inUse}} {
-			a, err := p.ask(with(o, step.op))
-			if err != nil {
-				return err
-			}
-			if step.to != nil {
-				*step.to = a
-			}
+		if _, err := p.ask(with(o, "prepare")); err != nil {
+			return err
 		}
-		if err := sleep(ctx, b.heldTTL); err != nil { // what the start cost is over
+		before, after, err := b.fill(ctx, p, o)
+		if err != nil {
+			return err
+		}
+		if _, err := p.ask(with(o, "use")); err != nil {
+			return err
+		}
+		inUse, err := p.ask(with(o, "memory"))
+		if err != nil {
 			return err
 		}
 		use, err := b.watch(ctx, p)
@@ -63,6 +61,22 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		return nil
 	})
 	return r.finish(commands, client, server, bytes, used, goroutines, lost), err
+}
+
+// fill has a process take locks, and returns its memory without them and with them, when what the
+// start cost is over.
+func (b *bench) fill(ctx context.Context, p *process, o order) (before, after answer, err error) {
+	if before, err = p.ask(with(o, "memory")); err != nil {
+		return before, after, err
+	}
+	if _, err = p.ask(with(o, "take")); err != nil {
+		return before, after, err
+	}
+	if err = sleep(ctx, b.heldTTL); err != nil {
+		return before, after, err
+	}
+	after, err = p.ask(with(o, "memory"))
+	return before, after, err
 }
 
 // usage is what was used in a second.

@@ -47,7 +47,6 @@ type many struct {
 }
 
 func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) (m many, err error) {
-	var before, after, dropped answer
 	if _, err = p.ask(with(o, "prepare")); err != nil {
 		return m, err
 	}
@@ -55,24 +54,16 @@ func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) 
 	if err != nil {
 		return m, err
 	}
-	for _, step := range []struct {
-		op string
-		to *answer
-	}{{"memory", &before}, {"take", new(answer)}, {"memory", &after}} {
-		if *step.to, err = p.ask(with(o, step.op)); err != nil {
-			return m, err
-		}
-	}
-	n := float64(o.N)
-	m.bytes = float64(after.Bytes-before.Bytes) / n
-	if err := sleep(ctx, b.heldTTL); err != nil {
+	before, after, err := b.fill(ctx, p, o)
+	if err != nil {
 		return m, err
 	}
 	use, err := b.typical(ctx, p)
 	if err != nil {
 		return m, err
 	}
-	m.idle = idle
+	n := float64(o.N)
+	m.idle, m.bytes = idle, float64(after.Bytes-before.Bytes)/n
 	m.client, m.server = (use.client-idle.client)*1000/n, (use.server-idle.server)*1000/n
 	if beside {
 		others := order{Op: "cycle", Name: o.Name + ":others", Goroutines: 64, For: b.manyTime, At: time.Now().UnixNano()}
@@ -82,7 +73,7 @@ func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) 
 		}
 		m.rate = a.Rate
 	}
-	dropped, err = p.ask(with(o, "drop"))
+	dropped, err := p.ask(with(o, "drop"))
 	m.lost = dropped.Lost
 	return m, err
 }

@@ -88,7 +88,7 @@ var workloads = []workload{
 		name: "held", run: heldLocks, who: goLibraries,
 		about: "one process holds many locks and does nothing else: what that costs, at the " +
 			"client (getrusage) and at the server (INFO), and how many sessions were lost meanwhile. Memory: " +
-			"after less before, garbage collected, connections made before",
+			"after less before, garbage collected, when one TTL is over, connections made before",
 	},
 	{
 		name: "many", run: manyLocks, who: []string{ours},

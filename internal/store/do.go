@@ -141,8 +141,8 @@ func newLine(script *scripts.Script, locks, args int) []any {
 // answer gives each call its part of the reply.
 func (b *batch) answer() {
 	v, err := b.cmd.Result()
-	replies, _ := v.([]any)
-	if err == nil && len(b.calls) > 1 && count(replies) != len(b.calls) {
+	replies, ok := v.([]any)
+	if err == nil && (!ok || len(b.calls) > 1 && count(replies) != len(b.calls)) {
 		err = malformed(v)
 	}
 	if err != nil {
@@ -153,11 +153,11 @@ func (b *batch) answer() {
 		return
 	}
 	if len(b.calls) == 1 {
-		b.calls[0].Reply, b.calls[0].Err = decode(v)
+		b.calls[0].Reply, b.calls[0].Err = decode(replies)
 		return
 	}
 	for _, c := range b.calls {
-		var reply any
+		var reply []any
 		reply, replies = next(replies)
 		if text, ok := failure(reply); ok {
 			c.Err = b.redact(scriptError(text))
@@ -169,9 +169,10 @@ func (b *batch) answer() {
 
 // next takes a lock's reply off those of several: four numbers, or an array of more. See
 // each.lua.
-func next(replies []any) (reply any, rest []any) {
+func next(replies []any) (reply, rest []any) {
 	if _, number := replies[0].(int64); !number {
-		return replies[0], replies[1:]
+		reply, _ = replies[0].([]any)
+		return reply, replies[1:]
 	}
 	n := min(numbers, len(replies))
 	return replies[:n], replies[n:]

@@ -50,38 +50,38 @@ const numbers = 4
 
 // decode reads {status, ms left, fence, n[, label[, queue]]} and refuses everything else: what a
 // proxy, a module or a future version might say must not pass for a lease.
-func decode(v any) (Reply, error) {
-	fields, ok := v.([]any)
-	if !ok || len(fields) < numbers || len(fields) > 6 {
-		return Reply{}, malformed(v)
+func decode(fields []any) (r Reply, err error) {
+	if len(fields) < numbers || len(fields) > 6 {
+		return r, malformed(fields)
 	}
 	var n [numbers]int64
+	var ok bool
 	for i := range n {
 		if n[i], ok = fields[i].(int64); !ok {
-			return Reply{}, malformed(v)
+			return Reply{}, malformed(fields)
 		}
 	}
-	r := Reply{
+	r = Reply{
 		Status: Status(n[0]), TTL: time.Duration(n[1]) * time.Millisecond, Fence: n[2],
 		Place: n[3], Others: n[3]&1 != 0, Ahead: n[3]&2 != 0,
 	}
 	if r.Status < Stranger || r.Status > Granted {
-		return Reply{}, malformed(v)
+		return Reply{}, malformed(fields)
 	}
 	// A TTL below -1 is none that a script returns; one past the range of a Duration
 	// must not come out negative.
 	if n[1] < -1 || n[1] > most || n[2] < 0 || n[3] < 0 {
-		return Reply{}, malformed(v)
+		return Reply{}, malformed(fields)
 	}
 	if len(fields) > 4 {
 		if r.Label, ok = fields[4].(string); !ok {
-			return Reply{}, malformed(v)
+			return Reply{}, malformed(fields)
 		}
 	}
 	if len(fields) > 5 {
 		list, _ := fields[5].(string)
 		if r.Queue, ok = waiters(list); !ok {
-			return Reply{}, malformed(v)
+			return Reply{}, malformed(fields)
 		}
 	}
 	return r, nil
@@ -107,8 +107,8 @@ func waiters(list string) (queue []Waiter, ok bool) {
 }
 
 // failure reads {-8, 0, 0, 0, text}, which a script replies for one lock of several.
-func failure(v any) (text string, ok bool) {
-	if fields, _ := v.([]any); len(fields) == 5 && fields[0] == int64(-8) {
+func failure(fields []any) (text string, ok bool) {
+	if len(fields) == 5 && fields[0] == int64(-8) {
 		text, ok = fields[4].(string)
 	}
 	return text, ok

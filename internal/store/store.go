@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -99,12 +100,20 @@ func NewLock(name string) *Lock {
 
 // ID says whose a lease is.
 type ID struct {
-	Lock  *Lock
-	Token string // what NAME holds
-	// Owner is the attempt, 36 characters, followed by the token if the caller gave it;
-	// a token of our own making is its own attempt.
-	Owner string
+	Lock *Lock
+	// owner is the attempt, 36 characters, followed by the token if the caller gave it; a token of
+	// our own making is its own attempt. A string, in the form in which it is sent.
+	owner any
 }
+
+// NewID returns the ID of an attempt that has that token, or none but itself if it is empty.
+func NewID(lock *Lock, attempt, token string) ID { return ID{lock, attempt + token} }
+
+// Token is what NAME holds.
+func (id ID) Token() string { return tokenOf(id.owner) }
+
+// Begins reports whether the attempt begins with that.
+func (id ID) Begins(part string) bool { return strings.HasPrefix(id.owner.(string), part) }
 
 // NoExpiry as a TTL means none.
 const NoExpiry = -time.Millisecond
@@ -175,7 +184,7 @@ var Done = func() context.Context {
 type Call struct {
 	Lock   *Lock
 	script *scripts.Script
-	owner  string
+	owner  any   // see ID
 	args   []any // which can be the same for other locks
 	Reply  Reply
 	Err    error
@@ -248,7 +257,7 @@ func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attem
 	}
 	args := []any{lasting(tombstone), s.flags + "d", used(fence)}
 	if heir != nil {
-		args = append(args, heir.Owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
+		args = append(args, heir.owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
 	}
 	return own(scripts.Release, id, args)
 }
@@ -280,7 +289,7 @@ func (s *Store) Force(lock *Lock, fence int64) Call {
 }
 
 func own(script *scripts.Script, id ID, args []any) Call {
-	return Call{script: script, Lock: id.Lock, owner: id.Owner, args: args}
+	return Call{script: script, Lock: id.Lock, owner: id.owner, args: args}
 }
 
 func flag(on bool) string {

@@ -88,8 +88,8 @@ func TestScriptsAnswerInForm(t *testing.T) {
 			s := New(client)
 			lock := NewLock("{a}")
 			attempt := strings.Repeat("x", 36)
-			id := ID{Lock: lock, Token: "t", Owner: attempt + "t"}
-			other := ID{Lock: lock, Token: "u", Owner: strings.Repeat("y", 36) + "u"}
+			id := NewID(lock, attempt, "t")
+			other := NewID(lock, strings.Repeat("y", 36), "u")
 			want := func(what string, status Status, ttl time.Duration) func(Reply, error) Reply {
 				return func(r Reply, err error) Reply {
 					t.Helper()
@@ -121,7 +121,7 @@ func TestScriptsAnswerInForm(t *testing.T) {
 			want("set, overtaken", Stale, 2*time.Minute)(do(s, s.Extend(id, time.Second, true, 3)))
 			want("renew, for ever", Held, -time.Millisecond)(do(s, s.Renew(id, NoExpiry, 0, true, 0)))
 			want("extend, for ever", Persistent, -time.Millisecond)(do(s, s.Extend(id, time.Second, true, 5)))
-			next := ID{Lock: lock, Token: "t", Owner: strings.Repeat("z", 36) + "t"}
+			next := NewID(lock, strings.Repeat("z", 36), "t")
 			if r := want("resume", Held, time.Minute)(do(s, s.Resume(Attempt{ID: next, TTL: time.Minute, Label: "m"}))); r.Fence <= first.Fence {
 				t.Errorf("fence %d after %d", r.Fence, first.Fence)
 			}
@@ -160,7 +160,7 @@ func TestTombstonesAreForgotten(t *testing.T) {
 	lock := NewLock(name)
 	id := func(i int) ID {
 		token := fmt.Sprintf("%036d", i)
-		return ID{Lock: lock, Token: token, Owner: token}
+		return NewID(lock, token, "")
 	}
 	tombstones := func() string {
 		// What comes before them is of a few bytes.
@@ -284,8 +284,9 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	for _, v := range []any{nil, "OK", int64(1), []any{}, map[any]any{}, errors.New("x")} {
-		if _, err := decode(v); err == nil {
-			f.Errorf("decode(%v) succeeds", v)
+		c := new(Call)
+		if (&batch{calls: []*Call{c}, cmd: redis.NewCmdResult(v, nil)}).answer(); c.Err == nil {
+			f.Errorf("%v is decoded as %+v", v, c.Reply)
 		}
 	}
 }
