@@ -332,7 +332,7 @@ func (ls *lines) claim(c *call) *Session {
 // claimed is claim for those who hold mu.
 func (ls *lines) claimed(c *call) *Session {
 	a := c.line.attempt
-	if !c.front || a == nil || a.grant == nil || !a.waits {
+	if c.given != nil || !c.front || a == nil || a.grant == nil || !a.waits {
 		return nil
 	}
 	g, claim := a.grant, c.conf.claim()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"sync/atomic"
@@ -228,6 +229,10 @@ func TestFenceAcrossProcesses(t *testing.T) {
 const fencesEach = 2500
 
 func fences(addr, _ string) error {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 	client := redis.NewClient(&redis.Options{Addr: addr})
 	defer client.Close()
 	locks := holdfast.New(client, holdfast.WithRetryInterval(time.Millisecond))

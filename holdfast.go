@@ -121,7 +121,7 @@ func (l *Locker) leave() {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.idle != nil {
+	if l.idle != nil && l.running.Load() == 0 { // another may have entered since
 		close(l.idle)
 		l.idle = nil
 	}

@@ -123,6 +123,8 @@ func (l *lease) onBeat(from, d time.Duration) time.Duration {
 func (l *lease) light() {
 	if l.id.Load() != nil {
 		l.id.Store(nil)
+	}
+	if l.m.keys.Load() != nil {
 		l.m.keys.Store(nil)
 	}
 }

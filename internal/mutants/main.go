@@ -110,6 +110,7 @@ func (m mutant) run(tests string) (verdict, out string) {
 	// Some need goroutines to come in a certain order, and so up to three tries.
 	cmd := exec.CommandContext(ctx, tests, "-test.count=3", "-test.timeout=1m", "-test.failfast", "-test.run", m.tests)
 	cmd.Env = append(os.Environ(), m.env()...)
+	cmd.WaitDelay = 10 * time.Second // for what the tests started and did not stop
 	printed, err := cmd.CombinedOutput()
 	out = string(printed)
 	switch {
