@@ -178,7 +178,6 @@ func TestOwnersStuckConnection(t *testing.T) {
 // TestOwnersLateAnswer: an answer that comes after the end, good as it may be, changes
 // nothing, whatever was asked.
 func TestOwnersLateAnswer(t *testing.T) {
-	const ttl = time.Second
 	ops := map[string]func(s *holdfast.Session, ctx context.Context) error{
 		"renewal":   nil,
 		"check":     (*holdfast.Session).Check,
@@ -191,6 +190,10 @@ func TestOwnersLateAnswer(t *testing.T) {
 		},
 	}
 	each(t, func(t *testing.T, e *env) {
+		ttl := time.Second
+		if e.fake == nil {
+			ttl = 4 * time.Second // so that a busy machine finds the key within the margin
+		}
 		e.load()
 		var runs []func() error
 		for name, op := range ops {

@@ -186,7 +186,7 @@ const realNoise = 100 * time.Millisecond
 func TestOwnersReal(t *testing.T) {
 	onReal(t, func(t *testing.T, e *env) {
 		var duels []*duel
-		for _, ttl := range []time.Duration{300 * time.Millisecond, 2 * time.Second} {
+		for _, ttl := range []time.Duration{800 * time.Millisecond, 2 * time.Second} {
 			for _, f := range cutoffs {
 				for i := range 5 {
 					if !f.all {
@@ -212,7 +212,7 @@ func TestOwnersStopped(t *testing.T) {
 		}
 		var duels []*duel
 		for i := range 8 {
-			for _, ttl := range []time.Duration{300 * time.Millisecond, 2 * time.Second} {
+			for _, ttl := range []time.Duration{800 * time.Millisecond, 2 * time.Second} {
 				d := &duel{ttl: ttl, fault: stop, begin: ttl / 2 * time.Duration(i) / 8, noise: realNoise}
 				duels = append(duels, d.prepare(e, fmt.Sprint("duel ", len(duels))))
 			}

@@ -71,6 +71,8 @@ func (t *tb) Failed() bool {
 	return len(t.errs) > 0
 }
 
+func (t *tb) Error(args ...any) { t.report(fmt.Sprint(args...)) }
+
 func (t *tb) Errorf(format string, args ...any) { t.report(fmt.Sprintf(format, args...)) }
 
 func (t *tb) Fatal(args ...any) {

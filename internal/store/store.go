@@ -23,6 +23,7 @@ type Store struct {
 	ring      bool
 	chunk     atomic.Int32              // how many locks a script may be called for
 	doubted   atomic.Pointer[time.Time] // when the last doubt was followed: see Doubt
+	doubts    atomic.Int32              // that have no answer yet
 	pool      int
 	acquiring atomic.Pointer[acquiring]
 	hurried   atomic.Pointer[redis.Client] // see hasty
@@ -159,16 +160,26 @@ func (s *Store) Sharded() bool { return s.sharded }
 func (s *Store) Doubt() {
 	c, ok := s.client.(*redis.ClusterClient)
 	now, last := time.Now(), s.doubted.Load()
-	if !ok || last != nil && now.Sub(*last) < doubtEach || !s.doubted.CompareAndSwap(last, &now) {
+	pause := doubtEach << min(s.doubts.Load(), 10)
+	if !ok || last != nil && now.Sub(*last) < pause || !s.doubted.CompareAndSwap(last, &now) {
 		return
 	}
+	s.doubts.Add(1)
 	go func() {
-		_ = c.ForEachMaster(context.Background(), func(context.Context, *redis.Client) error { return nil })
+		defer s.doubts.Add(-1)
+		ctx, cancel := context.WithTimeout(context.Background(), doubtTime)
+		defer cancel()
+		_ = c.ForEachMaster(ctx, func(context.Context, *redis.Client) error { return nil })
 	}()
 }
 
-// doubtEach is how often a client asks who has what, at most.
-const doubtEach = DoubtAfter / 3
+// doubtEach is how often a client asks who has what, at most. Each question that has no answer yet
+// doubles it: another node may answer where one hangs, but servers or a process that are slow for
+// all that is asked of them must not be asked ever more. None takes longer than doubtTime.
+const (
+	doubtEach = DoubtAfter / 3
+	doubtTime = 10 * time.Second
+)
 
 // DoubtAfter is how long an answer takes until it is doubted that one comes.
 const DoubtAfter = 300 * time.Millisecond

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -324,4 +326,45 @@ func TestTouchReplies(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDoubtsAreFew: a Cluster that does not answer, or a process that is too slow to hear it, is
+// not asked ever more; one that has answered is asked at once again.
+func TestDoubtsAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var under, most, all atomic.Int32
+		var slow atomic.Bool
+		client := redis.NewClusterClient(&redis.ClusterOptions{
+			ClusterSlots: func(ctx context.Context) ([]redis.ClusterSlot, error) {
+				all.Add(1)
+				now := under.Add(1)
+				defer under.Add(-1)
+				most.Store(max(most.Load(), now))
+				if slow.Load() {
+					<-ctx.Done()
+				}
+				return nil, errors.New("nobody knows")
+			},
+		})
+		defer client.Close()
+		s := New(client)
+		ask := func() int {
+			before := all.Load()
+			for range 1000 { // for 20 s
+				s.Doubt()
+				time.Sleep(20 * time.Millisecond)
+			}
+			return int(all.Load() - before)
+		}
+		slow.Store(true)
+		if n := ask(); n < 5 || n > 20 || most.Load() < 4 || most.Load() > 8 {
+			t.Errorf("%d were asked in 20 s, %d at once, while none was answered", n, most.Load())
+		}
+		slow.Store(false)
+		time.Sleep(doubtTime)
+		if n := ask(); n < 150 {
+			t.Errorf("%d were asked in 20 s, all answered", n)
+		}
+		time.Sleep(doubtTime)
+	})
 }
