@@ -35,7 +35,7 @@ func redact(err error, tokens ...string) error {
 // tokenOf returns an owner's token: see [ID].
 func tokenOf(owner any) string {
 	const attempt = 36
-	text := owner.(string)
+	text, _ := owner.(string)
 	if len(text) > attempt {
 		return text[attempt:]
 	}
