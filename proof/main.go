@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -71,7 +72,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	contender := flags.String("contender", proof.Holdfast.Name, "the library: holdfast, holdfast-replicas (which waits for one) or rueidislock")
 	flags.DurationVar(&c.Strikes, "strikes", 12*time.Second, "how long faults strike in each round")
 	flags.IntVar(&c.Workers, "workers", 6, "worker processes")
-	flags.IntVar(&c.Clients, "clients", 36, "clients of each, with two goroutines each")
+	flags.IntVar(&c.Clients, "clients", min(7*runtime.NumCPU(), 36), "clients of each, with two goroutines each; more than 7 a CPU may be too much work")
 	flags.IntVar(&c.Locks, "locks", 60, "locks")
 	flags.DurationVar(&c.TTL, "ttl", time.Second, "the locks' TTL")
 	flags.DurationVar(&c.Think, "think", 250*time.Millisecond, "mean pause between two acquisitions of a goroutine")
