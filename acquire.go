@@ -245,7 +245,7 @@ func (c *call) ask(ctx context.Context, a *attempt, request store.Call) (*Sessio
 			if s := l.lines.claim(c); s != nil {
 				return s, answer{}
 			}
-			if c.line != nil && l.ctx.Err() != nil {
+			if l.ctx.Err() != nil {
 				return nil, l.lines.giveUp(a, r, ErrClosed)
 			}
 		case <-closed:
@@ -396,11 +396,12 @@ func (c *call) resume() (*Session, error) {
 		a.TTL = store.NoExpiry
 	}
 	a.Channel, a.epoch = l.hints.channel()
-	a.flying++
-	_, got := c.ask(c.parent, a, l.store.Resume(a.Attempt))
-	for again := 0; c.again(got.err, &again); {
+	var got answer
+	for again := 0; ; {
 		a.flying++
-		_, got = c.ask(c.parent, a, l.store.Resume(a.Attempt))
+		if _, got = c.ask(c.parent, a, l.store.Resume(a.Attempt)); !c.again(got.err, &again) {
+			break
+		}
 	}
 	r, err := got.reply, got.err
 	if err != nil {

@@ -174,9 +174,9 @@
 //
 // What a lock costs is shared by all of a Locker's. Renewals are sent on 16 beats of each
 // renewal interval, or on 4 if there are no more than 2,048 leases, which go in one round trip; up
-// to 256 leases in one script call, which looks at NAME alone where nobody else can know the token. What callers ask for at the same moment goes together,
-// too: a request waits only while three others are under way, and for 2 ms at most if those
-// take longer. Each lock has its own outcome; one that fails delays and fails no other. A lone
+// to 256 leases in one script call, which looks at NAME alone where nobody else can know the
+// token. What callers ask for at the same moment goes together, too: a request waits only while
+// three others are under way, and for 2 ms at most if those take longer. Each lock has its own outcome; one that fails delays and fails no other. A lone
 // caller of a single server that has just answered within 10 ms carries its request itself,
 // through the client's hooks, since to wake another goroutine would take longer than the rest; it
 // hears nothing else meanwhile, the end of its context included, for 50 ms at most if the hooks

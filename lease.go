@@ -121,12 +121,8 @@ func (l *lease) onBeat(from, d time.Duration) time.Duration {
 // light drops what most leases that last until they are renewed don't need again: it takes as much
 // memory as all else of a lease, and can be made anew.
 func (l *lease) light() {
-	if l.id.Load() != nil {
-		l.id.Store(nil)
-	}
-	if l.m.keys.Load() != nil {
-		l.m.keys.Store(nil)
-	}
+	l.id.Store(nil)
+	l.m.keys.Store(nil)
 }
 
 // ident is whose the lease is.

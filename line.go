@@ -242,8 +242,8 @@ func (ls *lines) passOn(s *Session) (next *Session, wanted bool) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l := s.lease
-	ln := ls.of[l.m.name]
-	if ln == nil || ln.lease != l || ln.first == nil || ln.first.front {
+	ln := ls.wanting(l)
+	if ln == nil {
 		return nil, false
 	}
 	if ls.l.ctx.Err() != nil {
@@ -258,13 +258,23 @@ func (ls *lines) passOn(s *Session) (next *Session, wanted bool) {
 	return next, true
 }
 
+// wanting returns the lease's line if somebody stands there who has not asked Redis for the lock
+// himself; else nil. Called with mu held.
+func (ls *lines) wanting(l *lease) *line {
+	ln := ls.of[l.m.name]
+	if ln == nil || ln.lease != l || ln.first == nil || ln.first.front {
+		return nil
+	}
+	return ln
+}
+
 // heir returns the attempt that shall stand in Redis's queue for the line when its lease
 // is given back there; nil if there is none, or the front has asked already.
 func (ls *lines) heir(l *lease) *attempt {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	ln := ls.of[l.m.name]
-	if ln == nil || ln.lease != l || ln.first == nil || ln.first.front {
+	ln := ls.wanting(l)
+	if ln == nil {
 		return nil
 	}
 	c := ln.first

@@ -248,9 +248,10 @@ func (s *Session) giveBack(ctx context.Context) error {
 	var heir *attempt
 	var next *store.Attempt
 	if wanted {
-		if heir = lines.heir(l); heir != nil {
-			next = &heir.Attempt
-		}
+		heir = lines.heir(l)
+	}
+	if heir != nil {
+		next = &heir.Attempt
 	}
 	// After the end of the lease the key is likely gone; one quick question tells.
 	bound := min(max(left, time.Second), cleanupTime)

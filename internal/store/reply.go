@@ -50,9 +50,9 @@ const numbers = 4
 
 // decode reads {status, ms left, fence, n[, label[, queue]]} and refuses everything else: what a
 // proxy, a module or a future version might say must not pass for a lease.
-func decode(fields []any) (r Reply, err error) {
+func decode(fields []any) (Reply, error) {
 	if len(fields) < numbers || len(fields) > 6 {
-		return r, malformed(fields)
+		return Reply{}, malformed(fields)
 	}
 	var n [numbers]int64
 	var ok bool
@@ -61,7 +61,7 @@ func decode(fields []any) (r Reply, err error) {
 			return Reply{}, malformed(fields)
 		}
 	}
-	r = Reply{
+	r := Reply{
 		Status: Status(n[0]), TTL: time.Duration(n[1]) * time.Millisecond, Fence: n[2],
 		Place: n[3], Others: n[3]&1 != 0, Ahead: n[3]&2 != 0,
 	}

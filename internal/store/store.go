@@ -195,7 +195,7 @@ var Done = func() context.Context {
 type Call struct {
 	Lock   *Lock
 	script *scripts.Script
-	owner  any   // see ID; empty if the call is nobody's in particular
+	owner  any   // see ID
 	args   []any // which can be the same for other locks
 	Reply  Reply
 	Err    error
@@ -284,20 +284,23 @@ func (s *Store) Check(id ID) Call { return own(scripts.Check, id, nil) }
 
 // Inspect asks who holds NAME: Held by one of ours, Stranger, Gone if free.
 func (s *Store) Inspect(lock *Lock) Call {
-	return Call{script: scripts.Inspect, Lock: lock, owner: "", args: []any{""}}
+	return own(scripts.Inspect, nobody(lock), []any{""})
 }
 
 // InspectQueue is Inspect that is told of each waiter, too.
 func (s *Store) InspectQueue(lock *Lock) Call {
-	return Call{script: scripts.Inspect, Lock: lock, owner: "", args: []any{"w"}}
+	return own(scripts.Inspect, nobody(lock), []any{"w"})
 }
 
 // Force takes NAME from whoever holds it: Held if somebody did, else Gone. With a fence
 // other than 0 it does so only if the holder has that one: else Taken, with the fence
 // that it has, or Stranger.
 func (s *Store) Force(lock *Lock, fence int64) Call {
-	return Call{script: scripts.Force, Lock: lock, owner: "", args: []any{s.flags, used(fence)}}
+	return own(scripts.Force, nobody(lock), []any{s.flags, used(fence)})
 }
+
+// nobody is the ID of a call that is nobody's in particular.
+func nobody(lock *Lock) ID { return NewID(lock, "", "") }
 
 func own(script *scripts.Script, id ID, args []any) Call {
 	return Call{script: script, Lock: id.Lock, owner: id.owner, args: args}
