@@ -17,14 +17,12 @@ type couriers struct {
 	mu   sync.Mutex
 	of   map[string]*courier // by the store's name of the server
 
-	// See bounded.
-	bound   context.Context
-	unbound context.CancelFunc // not called: it ends by itself
-	ends    time.Time
+	loads, errands bound
 }
 
 func newCouriers(l *Locker) *couriers {
 	cs := &couriers{l: l, most: mostDeliveries, of: make(map[string]*courier)}
+	cs.loads.while, cs.errands.while = cleanupTime, errandTime
 	if pool := l.store.Connections(); pool > 0 {
 		cs.most = min(max(pool*3/4, 1), mostDeliveries) // the others are for renewals
 	}
@@ -96,8 +94,10 @@ func (c *courier) errand(r *request) bool {
 
 	c.l.enter() // Close waits for it
 	defer c.l.leave()
+	ctx, cancel := c.l.couriers.brief(r.ctx)
+	defer cancel()
 	sent := c.l.clock.Now()
-	answered := c.l.store.Briefly(r.ctx, errandTime, &r.call)
+	answered := c.l.store.Briefly(ctx, errandTime, &r.call)
 	took := c.l.clock.Now() - sent
 	defer c.l.conf.observer.sent(Calls, 1, took)
 
@@ -198,17 +198,46 @@ func (c *courier) take() (load []*request) {
 	return load
 }
 
-// bounded returns a context that ends cleanupTime from now or, at most a second, later: those
-// who set out in one second share it, and its timer. go-redis looks at nothing but Done while
-// it waits for a connection.
-func (cs *couriers) bounded() context.Context {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if now := time.Now(); cs.ends.Sub(now) < cleanupTime {
-		cs.ends = now.Add(cleanupTime + time.Second)
-		cs.bound, cs.unbound = context.WithDeadline(context.Background(), cs.ends)
+// bound is for those who set out together to share a context, and its timer, that ends a while from
+// now, or at most a quarter of that later. go-redis looks at nothing but Done while it waits for a
+// connection.
+type bound struct {
+	while time.Duration
+	mu    sync.Mutex
+	ctx   context.Context
+	end   context.CancelFunc // not called: it ends by itself
+	ends  time.Time
+}
+
+func (b *bound) context() context.Context {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); b.ends.Sub(now) < b.while {
+		b.ends = now.Add(b.while + b.while/4)
+		b.ctx, b.end = context.WithDeadline(context.Background(), b.ends)
 	}
-	return cs.bound
+	return b.ctx
+}
+
+// brief returns a context that ends with ctx, and about errandTime from now.
+func (cs *couriers) brief(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Done() == nil {
+		return within{cs.errands.context(), ctx}, func() {}
+	}
+	return context.WithTimeout(ctx, errandTime)
+}
+
+// within is a context that ends with another one than its values'.
+type within struct {
+	context.Context
+	values context.Context
+}
+
+func (w within) Value(key any) any {
+	if v := w.values.Value(key); v != nil {
+		return v
+	}
+	return w.Context.Value(key) // the way in which context finds out by whom it ends
 }
 
 // deliver sends requests in one round trip, hands out the answers, and returns how long that took.
@@ -216,7 +245,7 @@ func (c *courier) deliver(load []*request) (took time.Duration) {
 	ctx := load[0].ctx
 	if len(load) > 1 || ctx.Done() == nil {
 		// What some still wait for does not end with the others. But it must end.
-		ctx = c.l.couriers.bounded()
+		ctx = c.l.couriers.loads.context()
 	}
 	calls := make([]*store.Call, len(load))
 	for i, r := range load {

@@ -111,21 +111,20 @@ func (e *env) as(rights ...string) *redis.Client {
 // TestErrorsFirstTry: an error at the first try is returned at once. It is the one that
 // Redis gave, names the lock and what was tried, and keeps the token to itself.
 func TestErrorsFirstTry(t *testing.T) {
+	acquire := func(opts ...holdfast.Option) func(*holdfast.Mutex, context.Context) error {
+		return func(mu *holdfast.Mutex, ctx context.Context) error {
+			_, err := mu.Acquire(ctx, opts...)
+			return err
+		}
+	}
+	token := holdfast.WithToken(secret)
 	tries := map[string]func(mu *holdfast.Mutex, ctx context.Context) error{
-		"acquire": func(mu *holdfast.Mutex, ctx context.Context) error {
-			_, err := mu.Acquire(ctx, holdfast.WithToken(secret))
-			return err
-		},
-		"acquire, with a time to wait": func(mu *holdfast.Mutex, ctx context.Context) error {
-			_, err := mu.Acquire(ctx, holdfast.WithToken(secret), holdfast.WithWaitTimeout(time.Minute))
-			return err
-		},
+		"acquire":                      acquire(token),
+		"acquire, with a time to wait": acquire(token, holdfast.WithWaitTimeout(time.Minute)),
+		"acquire, without expiry":      acquire(token, holdfast.WithoutExpiry()),
+		"acquire, by its own token":    acquire(),
 		"try to acquire": func(mu *holdfast.Mutex, ctx context.Context) error {
-			_, err := mu.TryAcquire(ctx, holdfast.WithToken(secret))
-			return err
-		},
-		"acquire, without expiry": func(mu *holdfast.Mutex, ctx context.Context) error {
-			_, err := mu.Acquire(ctx, holdfast.WithToken(secret), holdfast.WithoutExpiry())
+			_, err := mu.TryAcquire(ctx, token)
 			return err
 		},
 	}

@@ -1,12 +1,11 @@
 -- acquire: take NAME if it is free and nobody waits for it, else stand in the queue.
 --
--- NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
+-- KEYS, ARGV, NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
 -- ARGV[1]  TTL, ms. A lock without expiry is taken for a short one too, and persisted
 --          (renew.lua) once the client knows that it has it.
--- ARGV[2]  label
--- ARGV[3]  channel, empty if the asker does not listen
--- ARGV[4]  'q' to stand in the queue; without it, an attempt that stands there and does
+-- ARGV[2]  'q' to stand in the queue; without it, an attempt that stands there and does
 --          not get NAME leaves. 's' if the server knows all who listen to it
+-- ARGV[3]  channel, empty if the asker does not listen, a space, and label
 --
 -- Replies {status, ms left (-1: no expiry), fence, n[, '!']}
 --   1  held by this attempt; n: see note in lease.lua
@@ -14,20 +13,33 @@
 --      0 if not in it; '!': the server knows all who listen, and nobody does to the channel
 --  -7  likewise, by a stranger
 --  -4  this attempt was withdrawn: a request that came late
+-- or, if each lock of the call is a plain case, the fence of all: {1, TTL, fence, 0}
 --
 -- Running it again is safe: an attempt that holds NAME is told so, and what is left of
 -- its TTL; one that waits keeps its place. After an error NAME was not written: what can fail
 -- comes before it, and in the plain case NAME is the first write, where it is denied if any is.
-local aux = HAD[key + 2]
-if not HAD[key + 1] and (not aux or sub(aux, 17, 17) == '-') then
-  if not aux then call('GET', AUX) end -- which fails if it is a key of another type
-  local fence, ahead = after(aux and sub(aux, 1, 16))
-  -- Since HAD was read another lock of this call may have been this one; and it may be of
-  -- another type.
-  if call('SET', NAME, TOKEN, 'NX', 'PX', ARGV[1]) then
-    call('SET', AUX, fence .. (TOKEN == OWNER and '-36:' or '-' .. #OWNER .. ':') .. OWNER .. INFO, 'PX', STAY)
-    return 1, TTL, tonumber(fence), ahead and 2 or 0 -- as note of lease.lua has it
+--
+-- This part is the plain case, for all locks of the call. To make a function costs Redis as much
+-- as a command does, at each call of the script, so all that the plain case does not need comes
+-- behind its return.
+local ttl = ARGV[1]
+-- For how long AUX stays, s: see kept in lease.lua. What need not be written costs nothing.
+local stay = #ttl < 7 and '90000' or string.format('%.0f', tonumber(ttl) / 1000 + 86401)
+for lock = 1, LOCKS do
+  local aux, owner, done = HAD[LOCKS + lock], ARGV[3 + lock], nil
+  -- What is no string looks as if there were none.
+  if not HAD[lock] and #owner == 36
+    and (aux and sub(aux, 17, 17) == '-' and sub(aux, 1, 16) < NOW or not aux and not redis.pcall('GET', KEYS[LOCKS + lock])) then
+    -- Since HAD was read another lock of this call may have been this one.
+    done = redis.pcall('SET', KEYS[lock], owner, 'NX', 'PX', ttl)
+  end
+  if done and done.ok then
+    call('SET', KEYS[LOCKS + lock], NOW .. '-36:' .. owner .. ARGV[3], 'EX', stay)
+  elseif done then
+    return {err = string.match(done.err, 'READONLY .*') or done.err} -- see each.lua
+  else
+    REST = REST or {}
+    REST[lock] = true
   end
 end
-contend = contend or more()
-return contend()
+if not REST then return tonumber(NOW) end

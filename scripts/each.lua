@@ -25,10 +25,4 @@ else
     end
   end
 end
-if GONE[1] then
-  local deleted = redis.pcall('DEL', unpack(GONE))
-  if type(deleted) == 'table' then
-    return {err = string.match(deleted.err, 'READONLY .*') or deleted.err}
-  end
-end
 return replies

@@ -23,8 +23,7 @@ if ARGV[2] ~= '' then
 end
 call('DEL', NAME)
 if known then
-  local _, now = clock()
-  A.k = now .. A.o
+  A.k = NOW .. A.o
   tell(info(), 'c ' .. NAME)
 end
 if not (queue and hand_on(nil, ARGV[1] == 's')) and (known or queue) then save(0) end

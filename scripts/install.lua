@@ -4,12 +4,12 @@
 -- forget drops the tombstones whose time has come, see settle.lua: those before the first whose
 -- has not, for most come in that order; and after a day, who was forced out.
 local function forget()
-  local now, at = clock(), 1
+  local at = 1
   if A.x then
-    while at < #A.x and tonumber(sub(A.x, at + 36, at + 45)) * 1000000 <= now do at = at + 46 end
+    while at < #A.x and tonumber(sub(A.x, at + 36, at + 45)) * 1000000 <= CLOCK do at = at + 46 end
     A.x = at < #A.x and sub(A.x, at) or nil
   end
-  if A.k and tonumber(sub(A.k, 1, 16)) + 86400000000 < now then A.k = nil end
+  if A.k and tonumber(sub(A.k, 1, 16)) + 86400000000 < CLOCK then A.k = nil end
 end
 
 -- install makes an owner the one that AUX knows, with the next fence, and AUX stay as long as

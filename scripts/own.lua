@@ -1,8 +1,8 @@
 -- own: put before every script that acts for a holder.
 --
--- A call is for one lock or many. KEYS are those of the first lock, then those of the next,
--- and so on. ARGV is what is the same for all locks, and then the owner of each. What scripts
--- know of the lock at hand (see at.lua):
+-- A call is for one lock or many. KEYS are the NAME of each, then the AUX of each, then the
+-- QUEUE. ARGV is what is the same for all locks, and then the owner of each. What scripts know
+-- of the lock at hand (see at.lua):
 --
 -- NAME     the key that is the lock: a string that holds the token
 -- AUX      a string of what Holdfast knows beyond the token
@@ -20,12 +20,7 @@
 --          characters; a token that Holdfast made is its own attempt.
 -- TOKEN    the token
 --
--- To make a function costs Redis as much as a command does, at each call of the script, and
--- so does each outer local that it uses. What the plain case does not need is made by more,
--- when it is needed: see scripts.go.
-
 local call, sub = redis.call, string.sub -- a local is found faster than a global's field
 local LOCKS = #KEYS / WIDTH
 local SHARED = #ARGV - LOCKS -- arguments that are the same for all
 local NAME, AUX, QUEUE, OWNER, TOKEN
-local GONE = {} -- NAMEs to be deleted together, when all locks of the call were seen to

@@ -1,10 +1,11 @@
 -- release: give NAME back, to the first in the queue if there is one.
 --
--- NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
--- ARGV[1]  empty, or for how long, ms, a request of this attempt that is still under way
---          shall find a tombstone and do nothing
--- ARGV[2]  'd' to give NAME back, or the attempt's place in the queue; without it only the
+-- KEYS, ARGV, NAME, AUX, QUEUE, OWNER, TOKEN: see own.lua
+-- ARGV[1]  'd' to give NAME back, or the attempt's place in the queue; without it only the
 --          tombstone is left. 's': see acquire.lua
+-- and if that is not all:
+-- ARGV[2]  empty, or for how long, ms, a request of this attempt that is still under way
+--          shall find a tombstone and do nothing
 -- ARGV[3]  empty, or the largest fence that was used under this lease
 -- ARGV[4]… nothing, or the owner, TTL, label and channel of an attempt that shall
 --          stand in the queue before NAME is given on, unless it was withdrawn meanwhile
@@ -15,15 +16,32 @@
 --   2  given back, and granted to the attempt of ARGV[4]…, for ms, with that fence; n as
 --      in acquire.lua
 --  -1, -2, -3  gone, taken by another, forced open; ARGV[4]… was ignored
+-- or, if each lock of the call is a plain case, 1 for all: {1, 0, 0, 0}
 --
 -- Running it again is safe: it gives back what its owner holds and nothing else. (A
 -- second run says that NAME is gone; the client knows that it asked before.) The deletion
 -- comes first: a full memory does not deny it, nor then what follows.
-local aux = HAD[key + 2]
-if HAD[key + 1] == OWNER and (not aux or sub(aux, 17, 56) == '-36:' .. OWNER)
-  and ARGV[1] == '' and ARGV[2] ~= '' and ARGV[3] == '' and SHARED == 3 then
-  if LOCKS == 1 then call('DEL', NAME) else GONE[#GONE + 1] = NAME end
-  return 1, 0, 0, 0
+--
+-- This part is the plain case: see acquire.lua.
+for lock = 1, LOCKS do
+  local aux, owner = HAD[LOCKS + lock], ARGV[1 + lock]
+  if SHARED > 1 or HAD[lock] ~= owner or aux and sub(aux, 17, 56) ~= '-36:' .. owner then
+    REST = REST or {}
+    REST[lock] = true
+  end
 end
-settle = settle or more()
-return settle()
+local gone, n = KEYS, LOCKS
+if REST then
+  gone, n = {}, 0
+  for lock = 1, LOCKS do
+    if not REST[lock] then
+      n = n + 1
+      gone[n] = KEYS[lock]
+    end
+  end
+end
+if n > 0 then
+  local done = redis.pcall('DEL', unpack(gone, 1, n))
+  if type(done) == 'table' then return {err = string.match(done.err, 'READONLY .*') or done.err} end -- see each.lua
+end
+if not REST then return 1 end

@@ -23,24 +23,11 @@ func script(keys int, source string) *Script {
 	return &Script{Source: source, Hash: hex.EncodeToString(hash[:]), Keys: keys}
 }
 
-// builds returns what the last of the parts builds on, and that one.
-func builds(parts []string) (before, body string) {
-	last := len(parts) - 1
-	return strings.Join(parts[:last], "\n"), parts[last]
-}
-
 // perLock returns the script that runs the last of the parts for every lock of a call.
 func perLock(keys int, parts ...string) *Script {
-	before, body := builds(parts)
+	last := len(parts) - 1
 	return script(keys, fmt.Sprintf("local WIDTH = %d\n%s\nlocal function one(lock)\n%s\n%s\nend\n%s",
-		keys, before, at, body, each))
-}
-
-// later returns the part that has a function of that name made by more, when it is first
-// needed: its body is the last of the parts, and it builds on the others.
-func later(name string, parts ...string) string {
-	before, body := builds(parts)
-	return fmt.Sprintf("local %s\nlocal function more()\n%s\nreturn function()\n%s\nend\nend", name, before, body)
+		keys, strings.Join(parts[:last], "\n"), at, parts[last], each))
 }
 
 var (
@@ -48,6 +35,8 @@ var (
 	own string
 	//go:embed ahead.lua
 	ahead string
+	//go:embed now.lua
+	now string
 	//go:embed known.lua
 	known string
 	//go:embed lost.lua
@@ -68,8 +57,6 @@ var (
 	//go:embed each.lua
 	each string
 
-	//go:embed asked.lua
-	asked string
 	//go:embed acquire.lua
 	acquire string
 	//go:embed contend.lua
@@ -96,13 +83,13 @@ var (
 
 // The scripts as Redis gets them: each behind the parts that it builds on.
 var (
-	Acquire = perLock(3, own, ahead, fence, asked, later("contend", known, lease, install, queue, contend), acquire)
-	Resume  = perLock(2, own, fence, known, lease, install, ttl, queue, resume)
+	Acquire = perLock(3, own, ahead, now, acquire, fence, known, lease, install, queue, contend)
+	Resume  = perLock(2, own, now, fence, known, lease, install, ttl, queue, resume)
 	Renew   = perLock(2, own, known, lost, lease, ttl, renew)
 	Touch   = script(1, touch)
 	Extend  = perLock(2, own, known, lost, lease, ttl, extend)
-	Release = perLock(3, own, ahead, later("settle", fence, known, lost, lease, install, queue, settle), release)
+	Release = perLock(3, own, ahead, release, now, fence, known, lost, lease, install, queue, settle)
 	Check   = perLock(2, own, known, lost, lease, check)
-	Inspect = perLock(3, own, fence, known, lease, inspect)
-	Force   = perLock(3, own, fence, known, lease, install, queue, force)
+	Inspect = perLock(3, own, now, fence, known, lease, inspect)
+	Force   = perLock(3, own, now, fence, known, lease, install, queue, force)
 )

@@ -55,24 +55,23 @@ next:
 }
 
 // Briefly makes a call whose answer it does not wait for longer than d, if the client's hooks
-// don't, and returns false if none came; the call may run all the same. A panic of a hook is no
-// answer either: the caller must not be left with half of a request. Only if [Store.Brief].
+// don't, and returns false if none came; the call may run all the same. The context's end, which is
+// to be about as near, is for what comes before that. A panic of a hook is no answer either: the
+// caller must not be left with half of a request. Only if [Store.Brief].
 func (s *Store) Briefly(ctx context.Context, d time.Duration, c *Call) (answered bool) {
 	defer func() {
 		if recover() != nil {
 			answered = false
 		}
 	}()
-	end := time.Now().Add(d)
-	ctx, cancel := context.WithDeadline(ctx, end)
-	defer cancel()
+	began := time.Now()
 	b := &batch{script: c.script, calls: []*Call{c}}
 	b.fill()
 	s.send(ctx, s.hasty(d), []*batch{b})
 	b.answer()
 	// By the clock, too: a hook may give the error of a time-out another form.
 	return c.Err == nil || Answered(c.Err) ||
-		time.Now().Before(end) && !TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
+		time.Since(began) < d && !TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
 }
 
 // hasty returns what sends by the client's connections and through its hooks, but waits no
@@ -123,8 +122,10 @@ func (s *Store) refused(err error) bool {
 func (b *batch) fill() {
 	args := b.calls[0].args
 	b.line = newLine(b.script, len(b.calls), len(b.calls)+len(args))
-	for _, c := range b.calls {
-		b.line = append(b.line, c.Lock.keys[:c.script.Keys]...)
+	for key := range b.script.Keys {
+		for _, c := range b.calls {
+			b.line = append(b.line, c.Lock.keys[key])
+		}
 	}
 	b.line = append(b.line, args...)
 	for _, c := range b.calls {
@@ -141,6 +142,9 @@ func newLine(script *scripts.Script, locks, args int) []any {
 // answer gives each call its part of the reply.
 func (b *batch) answer() {
 	v, err := b.cmd.Result()
+	if b.plainly(v) {
+		return
+	}
 	replies, ok := v.([]any)
 	if err == nil && (!ok || len(b.calls) > 1 && count(replies) != len(b.calls)) {
 		err = malformed(v)
@@ -165,6 +169,28 @@ func (b *batch) answer() {
 			c.Reply, c.Err = decode(reply)
 		}
 	}
+}
+
+// plainly gives each call its part of the one number that is the reply if all are plain cases:
+// false if it is no such reply.
+func (b *batch) plainly(v any) bool {
+	n, ok := v.(int64)
+	if !ok {
+		return false
+	}
+	r := Reply{Status: Held}
+	switch {
+	case b.script == scripts.Acquire && n >= fenceLeast && n < fenceMost:
+		ttl, _ := b.calls[0].args[0].(int64)
+		r.TTL, r.Fence = time.Duration(ttl)*time.Millisecond, n
+	case b.script == scripts.Release && n == 1:
+	default:
+		return false
+	}
+	for _, c := range b.calls {
+		c.Reply = r
+	}
+	return true
 }
 
 // next takes a lock's reply off those of several: four numbers, or an array of more. See

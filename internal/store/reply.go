@@ -114,6 +114,10 @@ func failure(fields []any) (text string, ok bool) {
 	return text, ok
 }
 
+// fenceLeast and fenceMost bound a time that is a fence, in µs: the least is of 1973, the most
+// what a number of Lua's holds.
+const fenceLeast, fenceMost = 1e14, 1 << 53
+
 // most is the largest Duration, in ms.
 const most = int64(1<<63-1) / int64(time.Millisecond)
 

@@ -55,7 +55,7 @@ func New(client redis.UniversalClient) *Store {
 	case *redis.Ring:
 		s.ring = true
 	}
-	s.releasing = []any{"", s.flags + "d", ""}
+	s.releasing = []any{s.flags + "d"}
 	return s
 }
 
@@ -213,7 +213,7 @@ func (s *Store) Acquire(a Attempt, queue bool) Call {
 		if queue {
 			flags += "q"
 		}
-		last = &acquiring{a.TTL, a.Label, a.Channel, queue, []any{a.TTL.Milliseconds(), a.Label, a.Channel, flags}}
+		last = &acquiring{a.TTL, a.Label, a.Channel, queue, []any{a.TTL.Milliseconds(), flags, a.Channel + " " + a.Label}}
 		s.acquiring.Store(last)
 	}
 	return own(scripts.Acquire, a.ID, last.args)
@@ -266,7 +266,7 @@ func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attem
 	if tombstone <= 0 && fence == 0 && heir == nil {
 		return own(scripts.Release, id, s.releasing)
 	}
-	args := []any{lasting(tombstone), s.flags + "d", used(fence)}
+	args := []any{s.flags + "d", lasting(tombstone), used(fence)}
 	if heir != nil {
 		args = append(args, heir.owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
 	}
@@ -275,7 +275,7 @@ func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attem
 
 // Withdraw leaves the tombstone only.
 func (s *Store) Withdraw(id ID, tombstone time.Duration) Call {
-	return own(scripts.Release, id, []any{lasting(tombstone), "", ""})
+	return own(scripts.Release, id, []any{"", lasting(tombstone), ""})
 }
 
 // Check asks whether NAME is still this ID's: Held with what is left, or Gone, Taken,
