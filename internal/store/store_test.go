@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -289,6 +290,45 @@ func FuzzDecode(f *testing.F) {
 		c := &Call{owner: ""}
 		if (&batch{calls: []*Call{c}, cmd: redis.NewCmdResult(v, nil)}).answer(); c.Err == nil {
 			f.Errorf("%v is decoded as %+v", v, c.Reply)
+		}
+	}
+}
+
+// TestPlainReplies: likewise of the one number that is the reply for all locks of a call.
+func TestPlainReplies(t *testing.T) {
+	s := New(redis.NewClient(&redis.Options{}))
+	defer s.client.Close()
+	id := NewID(NewLock("a"), strings.Repeat("x", 36), "")
+	acquire := func() Call { return s.Acquire(Attempt{ID: id, TTL: time.Minute}, true) }
+	release := func() Call { return s.Release(id, 0, 0, nil) }
+	check := func() Call { return s.Check(id) }
+	for _, c := range []struct {
+		call func() Call
+		v    any
+		want Reply // zero: refused
+	}{
+		{acquire, int64(1764200000000000), Reply{Status: Held, TTL: time.Minute, Fence: 1764200000000000}},
+		{acquire, int64(1), Reply{}},
+		{acquire, int64(0), Reply{}},
+		{acquire, int64(-1764200000000000), Reply{}},
+		{acquire, int64(1 << 53), Reply{}},
+		{acquire, "1764200000000000", Reply{}},
+		{acquire, "OK", Reply{}},
+		{acquire, 1.5, Reply{}},
+		{release, int64(1), Reply{Status: Held}},
+		{release, int64(0), Reply{}},
+		{release, int64(2), Reply{}},
+		{release, int64(1764200000000000), Reply{}},
+		{check, int64(1), Reply{}},
+		{check, int64(1764200000000000), Reply{}},
+	} {
+		calls := []Call{c.call(), c.call()}
+		b := &batch{script: calls[0].script, calls: []*Call{&calls[0], &calls[1]}, cmd: redis.NewCmdResult(c.v, nil)}
+		b.answer()
+		for _, got := range calls {
+			if !reflect.DeepEqual(got.Reply, c.want) || (got.Err != nil) != (c.want.Status == 0) {
+				t.Errorf("%v: %+v, %v; want %+v", c.v, got.Reply, got.Err, c.want)
+			}
 		}
 	}
 }
