@@ -234,10 +234,10 @@ type within struct {
 }
 
 func (w within) Value(key any) any {
-	if v := w.values.Value(key); v != nil {
+	if v := w.Context.Value(key); v != nil { // only context asks for it, to find out by whom it ends
 		return v
 	}
-	return w.Context.Value(key) // the way in which context finds out by whom it ends
+	return w.values.Value(key)
 }
 
 // deliver sends requests in one round trip, hands out the answers, and returns how long that took.

@@ -192,7 +192,7 @@
 //
 // Holdfast needs Redis 6 or later, or what speaks its protocol and its Lua: a single
 // server, Sentinel, or Cluster. The keys of a lock are its name, a string next to it that
-// lives a day longer, and while somebody waits a hash that lives 10 s:
+// lives about a day longer, and while somebody waits a hash that lives 10 s:
 //
 //	NAME                      the token, with a TTL in milliseconds
 //	holdfast:2:n:{NAME}       fence, attempt, label, channel; or

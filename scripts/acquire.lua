@@ -23,20 +23,20 @@
 -- as a command does, at each call of the script, so all that the plain case does not need comes
 -- behind its return.
 local ttl = ARGV[1]
--- For how long AUX stays, s: see kept in lease.lua. What need not be written costs nothing.
+-- For how long AUX stays, s: a day longer than a TTL of less than 1,000 s, which need not be
+-- computed then, or than this one; see kept in lease.lua.
 local stay = #ttl < 7 and '90000' or string.format('%.0f', tonumber(ttl) / 1000 + 86401)
 for lock = 1, LOCKS do
   local aux, owner, done = HAD[LOCKS + lock], ARGV[3 + lock], nil
   -- What is no string looks as if there were none.
   if not HAD[lock] and #owner == 36
     and (aux and sub(aux, 17, 17) == '-' and sub(aux, 1, 16) < NOW or not aux and not redis.pcall('GET', KEYS[LOCKS + lock])) then
-    -- Since HAD was read another lock of this call may have been this one.
+    -- Since HAD was read another lock of this call may have been this one. What is denied is
+    -- denied once more behind, and then it is the one lock's error.
     done = redis.pcall('SET', KEYS[lock], owner, 'NX', 'PX', ttl)
   end
   if done and done.ok then
     call('SET', KEYS[LOCKS + lock], NOW .. '-36:' .. owner .. ARGV[3], 'EX', stay)
-  elseif done then
-    return {err = string.match(done.err, 'READONLY .*') or done.err} -- see each.lua
   else
     REST = REST or {}
     REST[lock] = true

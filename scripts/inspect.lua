@@ -9,7 +9,8 @@
 -- waiters are, in the order of the queue: for how long, ms (15 digits), each counts as
 -- alive yet, the length of its label (3), and the label.
 local function waiting(order)
-  local now, list = math.floor(CLOCK / 1000), {}
+  local time, list = call('TIME'), {}
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
   for at = 1, #order, 36 do
     local data = call('HGET', QUEUE, sub(order, at, at + 35))
     if data then

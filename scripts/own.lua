@@ -19,7 +19,6 @@
 -- OWNER    the attempt, followed by the token if the caller gave one. An attempt is 36
 --          characters; a token that Holdfast made is its own attempt.
 -- TOKEN    the token
---
 local call, sub = redis.call, string.sub -- a local is found faster than a global's field
 local LOCKS = #KEYS / WIDTH
 local SHARED = #ARGV - LOCKS -- arguments that are the same for all

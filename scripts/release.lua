@@ -22,7 +22,7 @@
 -- second run says that NAME is gone; the client knows that it asked before.) The deletion
 -- comes first: a full memory does not deny it, nor then what follows.
 --
--- This part is the plain case: see acquire.lua.
+-- This part is the plain case: see acquire.lua. A call with no more than ARGV[1] has a 'd' in it.
 for lock = 1, LOCKS do
   local aux, owner = HAD[LOCKS + lock], ARGV[1 + lock]
   if SHARED > 1 or HAD[lock] ~= owner or aux and sub(aux, 17, 56) ~= '-36:' .. owner then

@@ -90,6 +90,6 @@ var (
 	Extend  = perLock(2, own, known, lost, lease, ttl, extend)
 	Release = perLock(3, own, ahead, release, now, fence, known, lost, lease, install, queue, settle)
 	Check   = perLock(2, own, known, lost, lease, check)
-	Inspect = perLock(3, own, now, fence, known, lease, inspect)
+	Inspect = perLock(3, own, known, lease, inspect)
 	Force   = perLock(3, own, now, fence, known, lease, install, queue, force)
 )

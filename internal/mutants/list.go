@@ -116,6 +116,8 @@ var mutants = []mutant{
 		"\tto.Options().ContextTimeoutEnabled = true\n", "", "TestErrandConnects"},
 	{"a time-out that a hook puts in its own words is an answer", "internal/store/do.go",
 		"time.Since(began) < d && !TimedOut", "!began.IsZero() && !TimedOut", "TestErrandHookErrors"},
+	{"a hook's error behind an answer is no error", "internal/store/do.go",
+		"err == nil && b.plainly(v)", "b.plainly(v)", "TestErrandAgain"},
 	{"a lone request passes the hooks by", "internal/store/do.go",
 		"conn := s.single.Conn()", "conn := to.Conn()", "TestErrandHooks"},
 	{"a request waits for a connection without end", "courier.go",

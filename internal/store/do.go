@@ -71,7 +71,8 @@ func (s *Store) Briefly(ctx context.Context, d time.Duration, c *Call) (answered
 	b.answer()
 	// By the clock, too: a hook may give the error of a time-out another form.
 	return c.Err == nil || Answered(c.Err) ||
-		time.Since(began) < d && !TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
+		time.Since(began) < d && !errors.Is(ctx.Err(), context.DeadlineExceeded) &&
+			!TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
 }
 
 // hasty returns what sends by the client's connections and through its hooks, but waits no
@@ -142,7 +143,7 @@ func newLine(script *scripts.Script, locks, args int) []any {
 // answer gives each call its part of the reply.
 func (b *batch) answer() {
 	v, err := b.cmd.Result()
-	if b.plainly(v) {
+	if err == nil && b.plainly(v) {
 		return
 	}
 	replies, ok := v.([]any)

@@ -114,9 +114,9 @@ func failure(fields []any) (text string, ok bool) {
 	return text, ok
 }
 
-// fenceLeast and fenceMost bound a time that is a fence, in µs: the least is of 1973, the most
-// what a number of Lua's holds.
-const fenceLeast, fenceMost = 1e14, 1 << 53
+// fenceLeast and fenceMost bound a time in µs that is a fence. Less than a second since 1970 is more
+// likely a count of something; more than that a number of Lua's does not hold.
+const fenceLeast, fenceMost = 1_000_000, 1 << 53
 
 // most is the largest Duration, in ms.
 const most = int64(1<<63-1) / int64(time.Millisecond)

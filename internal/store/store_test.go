@@ -305,25 +305,28 @@ func TestPlainReplies(t *testing.T) {
 	for _, c := range []struct {
 		call func() Call
 		v    any
+		err  error // of a hook, after the answer
 		want Reply // zero: refused
 	}{
-		{acquire, int64(1764200000000000), Reply{Status: Held, TTL: time.Minute, Fence: 1764200000000000}},
-		{acquire, int64(1), Reply{}},
-		{acquire, int64(0), Reply{}},
-		{acquire, int64(-1764200000000000), Reply{}},
-		{acquire, int64(1 << 53), Reply{}},
-		{acquire, "1764200000000000", Reply{}},
-		{acquire, "OK", Reply{}},
-		{acquire, 1.5, Reply{}},
-		{release, int64(1), Reply{Status: Held}},
-		{release, int64(0), Reply{}},
-		{release, int64(2), Reply{}},
-		{release, int64(1764200000000000), Reply{}},
-		{check, int64(1), Reply{}},
-		{check, int64(1764200000000000), Reply{}},
+		{acquire, int64(1764200000000000), nil, Reply{Status: Held, TTL: time.Minute, Fence: 1764200000000000}},
+		{acquire, int64(1764200000000000), io.EOF, Reply{}},
+		{acquire, int64(1), nil, Reply{}},
+		{acquire, int64(0), nil, Reply{}},
+		{acquire, int64(-1764200000000000), nil, Reply{}},
+		{acquire, int64(1 << 53), nil, Reply{}},
+		{acquire, "1764200000000000", nil, Reply{}},
+		{acquire, "OK", nil, Reply{}},
+		{acquire, 1.5, nil, Reply{}},
+		{release, int64(1), nil, Reply{Status: Held}},
+		{release, int64(1), io.EOF, Reply{}},
+		{release, int64(0), nil, Reply{}},
+		{release, int64(2), nil, Reply{}},
+		{release, int64(1764200000000000), nil, Reply{}},
+		{check, int64(1), nil, Reply{}},
+		{check, int64(1764200000000000), nil, Reply{}},
 	} {
 		calls := []Call{c.call(), c.call()}
-		b := &batch{script: calls[0].script, calls: []*Call{&calls[0], &calls[1]}, cmd: redis.NewCmdResult(c.v, nil)}
+		b := &batch{script: calls[0].script, calls: []*Call{&calls[0], &calls[1]}, cmd: redis.NewCmdResult(c.v, c.err)}
 		b.answer()
 		for _, got := range calls {
 			if !reflect.DeepEqual(got.Reply, c.want) || (got.Err != nil) != (c.want.Status == 0) {
