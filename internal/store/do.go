@@ -113,10 +113,13 @@ func alike(a, b []any) bool {
 // lock, and they are to be tried one by one. Where keys of several slots are refused it is
 // so from here on.
 func (s *Store) refused(err error) bool {
+	if err == nil {
+		return false
+	}
 	if redis.HasErrorPrefix(err, "CROSSSLOT") {
 		s.chunk.Store(1)
 	}
-	return err != nil && Answered(err) && !Transient(err)
+	return Answered(err) && !Transient(err)
 }
 
 // fill writes the line of calls that are alike.
@@ -348,7 +351,10 @@ func (b *batch) prepare(ctx context.Context, as form) {
 }
 
 // unknown reports whether the server does not know the script by its hash.
-func (b *batch) unknown() bool { return redis.HasErrorPrefix(b.cmd.Err(), "NOSCRIPT") }
+func (b *batch) unknown() bool {
+	err := b.cmd.Err()
+	return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT")
+}
 
 // sender is what scripts are sent by.
 type sender interface {
