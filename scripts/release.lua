@@ -30,18 +30,5 @@ for lock = 1, LOCKS do
     REST[lock] = true
   end
 end
-local gone, n = KEYS, LOCKS
-if REST then
-  gone, n = {}, 0
-  for lock = 1, LOCKS do
-    if not REST[lock] then
-      n = n + 1
-      gone[n] = KEYS[lock]
-    end
-  end
-end
-if n > 0 then
-  local done = redis.pcall('DEL', unpack(gone, 1, n))
-  if type(done) == 'table' then return {err = string.match(done.err, 'READONLY .*') or done.err} end -- see each.lua
-end
-if not REST then return 1 end
+if not REST and type(redis.pcall('DEL', unpack(KEYS, 1, LOCKS))) == 'number' then return 1 end
+REST = REST or {} -- what is denied is denied once more behind, and then it is each lock's error

@@ -1,7 +1,10 @@
 -- settle: what release does where more is to do than to delete NAME.
 --
 -- Returns release's reply.
-if not REST[lock] then return 1, 0, 0, 0 end -- given back already
+if not REST[lock] then -- it is a plain case, among others that are not
+  call('DEL', NAME)
+  return 1, 0, 0, 0
+end
 
 local tombstone, used = '', ''
 if SHARED > 1 then tombstone, used = ARGV[2], ARGV[3] end
