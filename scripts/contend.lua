@@ -4,7 +4,7 @@
 -- Returns acquire's reply.
 if not REST[lock] then return 1, tonumber(ARGV[1]), CLOCK, 0 end -- taken already
 
-local ttl, channel, label = tonumber(ARGV[1]), string.match(ARGV[3], '^(%S*) (.*)$')
+local ttl, channel = tonumber(ARGV[1]), parts(ARGV[3])
 local held = LOCKS == 1 and HAD[1] or call('GET', NAME)
 open(LOCKS == 1 and HAD[2] or call('GET', AUX))
 if held == TOKEN and A.o == OWNER then
@@ -23,7 +23,7 @@ end
 
 local place, queues = 0, find(ARGV[2], 'q', 1, true)
 if queues and (held or A.q) then
-  place = stand(OWNER, ttl, label, channel)
+  place = stand(OWNER, ttl, ARGV[3])
 elseif held and A.q then
   leave(attempt_of(OWNER))
 end
@@ -44,5 +44,5 @@ if A.q then
     return 0, claim, tonumber(fence), place
   end
 end
-local fence, ahead = take(OWNER, label, channel, ttl)
+local fence, ahead = take(OWNER, ARGV[3], ttl)
 return 1, ttl, tonumber(fence), note(others, ahead)

@@ -15,9 +15,9 @@ end
 -- install makes an owner the one that AUX knows, with the next fence, and AUX stay as long as
 -- it must beside a TTL of so many ms. It returns the fence, as it is written, and whether it is
 -- ahead of the clock.
-local function install(owner, label, channel, ttl)
+local function install(owner, info, ttl)
   local fence, ahead = after(A.f)
-  A.f, A.o, A.i, A.e = fence, owner, channel .. ' ' .. label, nil
+  A.f, A.o, A.i, A.e = fence, owner, info, nil
   if A.x or A.k then forget() end
   save(kept(ttl))
   return fence, ahead
@@ -25,8 +25,8 @@ end
 
 -- take gives NAME, which is free, to an owner, likewise. AUX is written first and NAME last:
 -- after an error NAME was not written.
-local function take(owner, label, channel, ttl)
-  local fence, ahead = install(owner, label, channel, ttl)
+local function take(owner, info, ttl)
+  local fence, ahead = install(owner, info, ttl)
   call('SET', NAME, token_of(owner), 'PX', ttl)
   return fence, ahead
 end

@@ -14,8 +14,11 @@ local function withdrawn(owner)
   return A.x and find(A.x, attempt_of(owner), 1, true)
 end
 
--- info returns the channel and the label of the holder that AUX knows.
-local function info() return string.match(A.i or ' ', '^(%S*) (.*)$') end
+-- parts returns the channel and the label of an info, which is both with a space between.
+local function parts(info) return string.match(info, '^(%S*) (.*)$') end
+
+-- info returns those of the holder that AUX knows.
+local function info() return parts(A.i or ' ') end
 
 -- note is what a reply to a holder adds: 1 others wait, 2 the fence ran ahead of the
 -- server's clock.

@@ -25,8 +25,8 @@ end
 
 -- stand puts an attempt into the queue, at its end unless it is there already, notes that
 -- it is alive, and returns its place, 1 for the first.
-local function stand(owner, ttl, label, channel)
-  local waiter = attempt_of(owner)
+local function stand(owner, ttl, info)
+  local waiter, channel, label = attempt_of(owner), parts(info)
   local order = call('HGET', QUEUE, 'q') or ''
   local at = find(order, waiter, 1, true)
   if not at then
@@ -106,7 +106,7 @@ local function hand_on(me, single)
     call('HSET', QUEUE, 'q', others)
   end
   if not first then return nil, nil, others ~= '' end
-  local fence, ahead = take(first .. token, label, channel, claim)
+  local fence, ahead = take(first .. token, channel .. ' ' .. label, claim)
   tell(channel, table.concat({'g', sub(first, 1, 18), fence, note(others ~= '', ahead), NAME}, ' '))
   return fence, claim, others ~= ''
 end

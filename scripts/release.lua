@@ -7,7 +7,7 @@
 -- ARGV[2]  empty, or for how long, ms, a request of this attempt that is still under way
 --          shall find a tombstone and do nothing
 -- ARGV[3]  empty, or the largest fence that was used under this lease
--- ARGV[4]… nothing, or the owner, TTL, label and channel of an attempt that shall
+-- ARGV[4]… nothing, or the owner, the TTL, and channel, a space and label of an attempt that shall
 --          stand in the queue before NAME is given on, unless it was withdrawn meanwhile
 --
 -- Replies {status, ms left, fence, n}

@@ -3,8 +3,7 @@
 --
 -- NAME, AUX, OWNER, TOKEN: see own.lua
 -- ARGV[1]  TTL, ms; -1: no expiry. Never shortens what is left.
--- ARGV[2]  label
--- ARGV[3]  channel, empty if the asker does not listen
+-- ARGV[2]  channel, empty if the asker does not listen, a space, and label
 --
 -- Replies {status, ms left (-1: no expiry), fence, n: see note in lease.lua}
 --   1  ours now           -1  NAME is gone       -2  NAME holds another token
@@ -21,6 +20,6 @@ if A.o == OWNER then
   save(kept(ttl))
 else
   if ours(held) then tell(info(), 'c ' .. NAME) end
-  install(OWNER, ARGV[2], ARGV[3], ttl)
+  install(OWNER, ARGV[2], ttl)
 end
 return 1, ttl, tonumber(A.f), note(A.q)

@@ -18,7 +18,7 @@ elseif gives then
   highest(used)
   local heir, fence, claim, others
   if SHARED > 3 and not withdrawn(ARGV[4]) then
-    reply[4] = math.max(stand(ARGV[4], ARGV[5], ARGV[6], ARGV[7]) - 1, 1)
+    reply[4] = math.max(stand(ARGV[4], ARGV[5], ARGV[6]) - 1, 1)
     heir = attempt_of(ARGV[4])
   end
   local queue = A.q
@@ -26,7 +26,7 @@ elseif gives then
     fence, claim, others = hand_on(heir, find(ARGV[1], 's', 1, true))
   end
   if heir and not fence then
-    local _, ahead = take(ARGV[4], ARGV[6], ARGV[7], tonumber(ARGV[5]))
+    local _, ahead = take(ARGV[4], ARGV[6], tonumber(ARGV[5]))
     reply = {2, tonumber(ARGV[5]), 0, note(others, ahead)}
   elseif not fence and (queue or TOKEN ~= OWNER or used ~= '') then
     -- A given token can come again with another holder, redis-py say: let it find that

@@ -128,6 +128,9 @@ type Attempt struct {
 	Channel string
 }
 
+// info is how scripts are told of the asker, and aux of a holder.
+func (a *Attempt) info() string { return a.Channel + " " + a.Label }
+
 // Server names the server that has a lock's keys, as far as is known without asking.
 // Empty if there is only one.
 func (s *Store) Server(name string) string {
@@ -213,7 +216,7 @@ func (s *Store) Acquire(a Attempt, queue bool) Call {
 		if queue {
 			flags += "q"
 		}
-		last = &acquiring{a.TTL, a.Label, a.Channel, queue, []any{a.TTL.Milliseconds(), flags, a.Channel + " " + a.Label}}
+		last = &acquiring{a.TTL, a.Label, a.Channel, queue, []any{a.TTL.Milliseconds(), flags, a.info()}}
 		s.acquiring.Store(last)
 	}
 	return own(scripts.Acquire, a.ID, last.args)
@@ -230,7 +233,7 @@ type acquiring struct {
 // Resume takes up the lease of the ID's token: Held with a new fence, Gone, Taken, or
 // Withdrawn.
 func (s *Store) Resume(a Attempt) Call {
-	return own(scripts.Resume, a.ID, []any{a.TTL.Milliseconds(), a.Label, a.Channel})
+	return own(scripts.Resume, a.ID, []any{a.TTL.Milliseconds(), a.info()})
 }
 
 // Renew sees to it that at least ttl is left: Held with what is left, or Gone, Taken,
@@ -268,7 +271,7 @@ func (s *Store) Release(id ID, tombstone time.Duration, fence int64, heir *Attem
 	}
 	args := []any{s.flags + "d", lasting(tombstone), used(fence)}
 	if heir != nil {
-		args = append(args, heir.owner, heir.TTL.Milliseconds(), heir.Label, heir.Channel)
+		args = append(args, heir.owner, heir.TTL.Milliseconds(), heir.info())
 	}
 	return own(scripts.Release, id, args)
 }
