@@ -49,7 +49,7 @@ var troubles = []trouble{
 		begin: func(_ *env, link redistest.Link, _ []string) { link.Cut() }, end: heal,
 	},
 	{
-		name: "reset again and again", says: "reset by peer|EOF",
+		name: "reset again and again", says: "reset by peer|EOF|broken pipe", // reading, or writing
 		begin: func(_ *env, link redistest.Link, _ []string) {
 			link.HoldReplies() // so that each try is under way when it is reset
 			go func() {

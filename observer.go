@@ -7,9 +7,10 @@ import (
 
 // Observer is told what a Locker's locks go through: see [WithObserver]. Any function may be
 // nil. They are called from the goroutine in which it happens, often the one that looks after
-// all leases, so they must be quick and must not block, and several may run at once. No
-// token is among what they are told. Released and Lost are told, too, of a session that came
-// just when its call had to fail, and of which Acquired is not.
+// all leases, so they must be quick and must not block, and several may run at once: a lease
+// may be Renewed before its session is Acquired. No token is among what they are told.
+// Released and Lost are told, too, of a session that came just when its call had to fail, and
+// of which Acquired is not.
 type Observer struct {
 	// Acquired: a session began, waited after the call. ctx is the session's.
 	Acquired func(ctx context.Context, name string, how Acquisition, waited time.Duration)

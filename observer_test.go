@@ -122,7 +122,9 @@ func TestObserver(t *testing.T) {
 		s, err = mu.Resume(e.ctx(), token)
 		e.must(err)
 		time.Sleep(100 * time.Millisecond)
-		if told := w.told(); told[0] != "lock resumed after 0s" { // a renewal may follow
+		// The displaced session is told by a message, which makes its successor ask Redis: at
+		// once, so before the observer hears of the latter, or after.
+		if told := w.told(); !slices.Contains(told, "lock resumed after 0s") {
 			t.Errorf("resumed: %q", told)
 		}
 		e.must(e.direct.Del(e.ctx(), "lock").Err())
