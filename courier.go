@@ -22,7 +22,7 @@ type couriers struct {
 
 func newCouriers(l *Locker) *couriers {
 	cs := &couriers{l: l, most: mostDeliveries, of: make(map[string]*courier)}
-	cs.loads.while, cs.errands.while = cleanupTime, errandTime
+	cs.loads.while, cs.errands.while = cleanupTime, errandTime*4/5 // see bound
 	if pool := l.store.Connections(); pool > 0 {
 		cs.most = min(max(pool*3/4, 1), mostDeliveries) // the others are for renewals
 	}
@@ -219,12 +219,16 @@ func (b *bound) context() context.Context {
 	return b.ctx
 }
 
-// brief returns a context that ends with ctx, and about errandTime from now.
+// brief returns a context that ends no later than errandTime from now, and no later than ctx's
+// deadline. That ctx is cancelled is not noticed earlier, for a context that does has to be made,
+// and a server that says nothing delays the caller as long.
 func (cs *couriers) brief(ctx context.Context) (context.Context, context.CancelFunc) {
-	if ctx.Done() == nil {
-		return within{cs.errands.context(), ctx}, func() {}
+	errand := cs.errands.context()
+	end, _ := errand.Deadline()
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
+		return context.WithTimeout(ctx, errandTime)
 	}
-	return context.WithTimeout(ctx, errandTime)
+	return within{errand, ctx}, func() {}
 }
 
 // within is a context that ends with another one than its values'.

@@ -181,7 +181,8 @@
 // through the client's hooks, since to wake another goroutine would take longer than the rest; it
 // hears nothing else meanwhile, the end of its context included, for 50 ms at most if the hooks
 // take no longer. Then the request goes out again like any other; hooks and limiters of the
-// client see a time-out. A held lock takes no goroutine of its own and some 530 bytes; 800 if its
+// client see a time-out. Who sends 16 such requests within 10 ms may miss a hook that is added just
+// then until that time is over. A held lock takes no goroutine of its own and some 530 bytes; 800 if its
 // context's Done channel was asked for. docs/bench.md has 100,000 in one process: what they cost,
 // and that none is lost while other goroutines take and release others.
 //

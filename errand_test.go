@@ -178,6 +178,18 @@ func TestErrandHooks(t *testing.T) {
 				t.Errorf("hook %d saw %d acquisitions and %d releases of %d", i, a, r, i+1)
 			}
 		}
+		for range 20 {
+			brisk(e, l)
+		}
+		time.Sleep(10 * time.Millisecond)
+		p := &tap{}
+		client.AddHook(p)
+		for range 20 {
+			brisk(e, l)
+		}
+		if a, r := p.count("acquire"), p.count("release"); a != 20 || r != 20 {
+			t.Errorf("the hook that came after many requests saw %d acquisitions and %d releases", a, r)
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -75,22 +76,49 @@ func (s *Store) Briefly(ctx context.Context, d time.Duration, c *Call) (answered
 			!TimedOut(c.Err) && !errors.Is(c.Err, context.DeadlineExceeded)
 }
 
+// haste is what hasty sends by.
+type haste struct {
+	mu    sync.Mutex
+	to    *redis.Client // has the short time-outs, and no hooks
+	since time.Time
+	n     int         // requests since then
+	conn  *redis.Conn // has the hooks, and to; nil if it is to be made anew
+}
+
+// To make a haste's conn, with the hooks of the moment, takes a twentieth of an acquisition and
+// release. Those who send so many requests in so long have it made no more often.
+const (
+	hasteTime = 10 * time.Millisecond
+	hasteMany = 16
+)
+
 // hasty returns what sends by the client's connections and through its hooks, but waits no
 // longer than d for an answer, nor beyond the deadline of a request's context for all that is said
 // on a new connection; hooks may drop the context. The client that WithTimeout returns has
 // options of its own, and no hooks.
 func (s *Store) hasty(d time.Duration) sender {
-	to := s.hurried.Load()
-	if to == nil {
+	h := &s.haste
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := time.Now(); now.Sub(h.since) >= hasteTime {
+		h.since, h.n, h.conn = now, 0, nil
+	}
+	h.n++
+	if h.conn != nil {
+		return h.conn
+	}
+	if h.to == nil {
 		if read := s.single.Options().ReadTimeout; read > 0 {
 			d = min(d, read)
 		}
-		to = s.single.WithTimeout(d)
-		to.Options().ContextTimeoutEnabled = true
-		s.hurried.Store(to)
+		h.to = s.single.WithTimeout(d)
+		h.to.Options().ContextTimeoutEnabled = true
 	}
 	conn := s.single.Conn() // which has the hooks, and by them never comes to ask for a connection
-	conn.AddHook(detour{to})
+	conn.AddHook(detour{h.to})
+	if h.n >= hasteMany {
+		h.conn = conn
+	}
 	return conn
 }
 

@@ -26,8 +26,8 @@ type Store struct {
 	doubts    atomic.Int32              // that have no answer yet
 	pool      int
 	acquiring atomic.Pointer[acquiring]
-	hurried   atomic.Pointer[redis.Client] // see hasty
-	releasing []any                        // the arguments of most releases
+	haste     haste
+	releasing []any // the arguments of most releases
 	// flags go with every script that may grant the lock: "s" if the server that runs it
 	// knows everybody who listens to a channel. A node of a Cluster does not.
 	flags string
