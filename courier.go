@@ -220,8 +220,8 @@ func (b *bound) context() context.Context {
 }
 
 // brief returns a context that ends no later than errandTime from now, and no later than ctx's
-// deadline. That ctx is cancelled is not noticed earlier, for a context that does has to be made,
-// and a server that says nothing delays the caller as long.
+// deadline. It does not end when ctx is cancelled: to make one that does costs as much as a lone
+// request can save, and the answer, for which go-redis waits whatever its context says, takes as long.
 func (cs *couriers) brief(ctx context.Context) (context.Context, context.CancelFunc) {
 	errand := cs.errands.context()
 	end, _ := errand.Deadline()

@@ -391,6 +391,17 @@ func TestFence(t *testing.T) {
 					e.server.Restart()
 				}
 			},
+			// The last writes are lost, as after a failover: what is there is older.
+			func() {
+				aux := e.direct.Get(e.ctx(), auxOf("a")).Val()
+				for range 50 {
+					s := e.acquire(mu)
+					last.Store(s.Fence())
+					e.must(s.Release(e.ctx()))
+				}
+				e.must(e.direct.Set(e.ctx(), auxOf("a"), aux, time.Hour).Err())
+				time.Sleep(time.Millisecond) // which a failover takes
+			},
 			// A fence ahead of the clock, as after a step back of it.
 			func() {
 				e.must(e.direct.SetRange(e.ctx(), auxOf("a"), 0, fmt.Sprintf("%016d", last.Add(1e12))).Err())
