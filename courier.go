@@ -22,7 +22,7 @@ type couriers struct {
 
 func newCouriers(l *Locker) *couriers {
 	cs := &couriers{l: l, most: mostDeliveries, of: make(map[string]*courier)}
-	cs.loads.while, cs.errands.while = cleanupTime, errandTime*4/5 // see bound
+	cs.loads.while, cs.errands.while = cleanupTime, errandTime*4/5 // which bound makes errandTime at most
 	if pool := l.store.Connections(); pool > 0 {
 		cs.most = min(max(pool*3/4, 1), mostDeliveries) // the others are for renewals
 	}
@@ -94,10 +94,8 @@ func (c *courier) errand(r *request) bool {
 
 	c.l.enter() // Close waits for it
 	defer c.l.leave()
-	ctx, cancel := c.l.couriers.brief(r.ctx)
-	defer cancel()
 	sent := c.l.clock.Now()
-	answered := c.l.store.Briefly(ctx, errandTime, &r.call)
+	answered := c.l.store.Briefly(c.l.couriers.brief(r.ctx), errandTime, &r.call)
 	took := c.l.clock.Now() - sent
 	defer c.l.conf.observer.sent(Calls, 1, took)
 
@@ -220,15 +218,16 @@ func (b *bound) context() context.Context {
 }
 
 // brief returns a context that ends no later than errandTime from now, and no later than ctx's
-// deadline. It does not end when ctx is cancelled: to make one that does costs as much as a lone
-// request can save, and the answer, for which go-redis waits whatever its context says, takes as long.
-func (cs *couriers) brief(ctx context.Context) (context.Context, context.CancelFunc) {
+// deadline. Unless that is so near, it does not end when ctx is cancelled: to make one that does
+// costs much of what a lone request saves, and go-redis waits for an answer whatever its context
+// says.
+func (cs *couriers) brief(ctx context.Context) context.Context {
 	errand := cs.errands.context()
 	end, _ := errand.Deadline()
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
-		return context.WithTimeout(ctx, errandTime)
+		return ctx
 	}
-	return within{errand, ctx}, func() {}
+	return within{errand, ctx}
 }
 
 // within is a context that ends with another one than its values'.

@@ -173,18 +173,19 @@
 // # Many locks
 //
 // What a lock costs is shared by all of a Locker's. Renewals are sent on 16 beats of each
-// renewal interval, or on 4 if there are no more than 2,048 leases, which go in one round trip; up
-// to 256 leases in one script call, which looks at NAME alone where nobody else can know the
+// renewal interval, or on 4 if there are no more than 2,048 leases, which go in one round trip;
+// up to 256 leases in one script call, which looks at NAME alone where nobody else can know the
 // token. What callers ask for at the same moment goes together, too: a request waits only while
-// three others are under way, and for 2 ms at most if those take longer. Each lock has its own outcome; one that fails delays and
-// fails no other. A lone caller of a single server that has just answered within 10 ms carries its request itself,
-// through the client's hooks, since to wake another goroutine would take longer than the rest; it
-// hears nothing else meanwhile, the end of its context included, for 50 ms at most if the hooks
-// take no longer. Then the request goes out again like any other; hooks and limiters of the
-// client see a time-out. Who sends 16 such requests within 10 ms may miss a hook that is added just
-// then until that time is over. A held lock takes no goroutine of its own and some 530 bytes; 800
-// if its context's Done channel was asked for. docs/bench.md has 100,000 in one process: what they cost,
-// and that none is lost while other goroutines take and release others.
+// three others are under way, and for 2 ms at most if those take longer. Each lock has its own
+// outcome; one that fails delays and fails no other. A lone caller of a single server that has
+// just answered within 10 ms carries its request itself, through the client's hooks, since to
+// wake another goroutine would take longer than the rest; it hears nothing else meanwhile, the
+// end of its context included, for 50 ms at most if the hooks take no longer. Then the request
+// goes out again like any other; hooks and limiters of the client see a time-out. Who sends 16
+// such requests within 10 ms may miss a hook that is added just then until that time is over. A
+// held lock takes no goroutine of its own and some 530 bytes; 800 if its context's Done channel
+// was asked for. docs/bench.md has 100,000 in one process: what they cost, and that none is
+// lost while other goroutines take and release others.
 //
 // [WithObserver] tells of acquisitions and how long they took, renewals and how much time
 // was left, losses, releases and round trips.
