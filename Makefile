@@ -10,17 +10,19 @@ help: ## show this
 demo: ## three workers lead in turn, on an embedded Redis
 	go run ./cmd/holdfast demo
 
-docs: ## the manual pages, from the commands
+docs: ## the manual pages, from the commands, and docs/rules.md, from internal/mutants
 	go run ./cmd/holdfast man docs/man
+	go run ./internal/mutants -list > docs/rules.new && mv docs/rules.new docs/rules.md
 
 test: ## the tests; those that need redis-server or redis-py say so and are skipped without
-	go test ./...
+	go test -parallel 16 ./...
 
-race: ## the tests under the race detector, real servers required
-	HOLDFAST_REQUIRE_REDIS=1 go test -race -parallel 3 -timeout 15m ./...
+race: ## the full set under the race detector, real servers required
+	go build -race ./...
+	HOLDFAST_TEST=full HOLDFAST_REQUIRE_REDIS=1 go test -race -p 1 -parallel 4 -timeout 30m ./...
 
 scale: ## the largest tests, which the race detector makes small, in full
-	go test -run '^TestScale(Held|Pressure)$$' .
+	HOLDFAST_TEST=full go test -timeout 30m -run '^(TestScale(Held|Pressure)|TestWaiting(Cancelled|TimedOut|LateGrant|LeftBehind|ManyNames))$$' .
 
 check: ## gofmt, go vet (also for other systems) and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
@@ -32,6 +34,9 @@ check: ## gofmt, go vet (also for other systems) and staticcheck
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	go test -run '^$$' -fuzz '^FuzzOptions$$' -fuzztime $(FUZZTIME) .
 	go test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(FUZZTIME) ./internal/store
+	go test -run '^$$' -fuzz '^FuzzSecretURL$$' -fuzztime $(FUZZTIME) ./cmd/holdfast
+	go test -run '^$$' -fuzz '^FuzzRefusal$$' -fuzztime $(FUZZTIME) ./cmd/holdfast
+	go test -run '^$$' -fuzz '^FuzzCheck$$' -fuzztime $(FUZZTIME) ./cmd/holdfast
 
 mutants: ## break one safety rule at a time: the tests must notice each
 	go run ./internal/mutants
@@ -39,5 +44,5 @@ mutants: ## break one safety rule at a time: the tests must notice each
 proof: ## faults on every deployment for PROOFTIME (10m), checked
 	go -C proof run . -for $(PROOFTIME)
 
-ci: ## what CI runs; installs redis-server, python3-redis and gcc by apt-get
+ci: ## what CI runs; installs redis-server, python3-redis, jq and gcc by apt-get
 	bash .ci/run

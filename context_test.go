@@ -143,3 +143,32 @@ func TestContextRaces(t *testing.T) {
 		}
 	})
 }
+
+// doneCounter is a context that counts how often it is asked for its channel, as a context made from
+// it does once.
+type doneCounter struct {
+	context.Context
+	asked *atomic.Int32
+}
+
+func (c doneCounter) Done() <-chan struct{} { c.asked.Add(1); return c.Context.Done() }
+
+// TestContextOfOuterLock: to take another lock with a session's context makes nothing that stays
+// with the session: whether the context holds that lock is found out by asking, not by deriving.
+func TestContextOfOuterLock(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		var asked atomic.Int32
+		s, err := e.locker().Mutex("outer").Acquire(doneCounter{e.ctx(), &asked})
+		e.must(err)
+		defer func() { e.must(s.Release(e.ctx())) }()
+		closed := e.locker() // so that nothing but the check is done
+		e.must(closed.Close())
+		before := asked.Load()
+		if _, err := closed.Mutex("inner").TryAcquire(s.Context()); !errors.Is(err, holdfast.ErrClosed) {
+			t.Fatal(err)
+		}
+		if n := asked.Load() - before; n > 0 {
+			t.Errorf("the session's parent was asked %d times for its channel", n)
+		}
+	})
+}

@@ -11,19 +11,22 @@
 //	}
 //	return bill(ctx) // ctx is done before the lock can expire
 //
+// docs/howto.md has recipes by job. Package election says who leads, package holdfasttest is for
+// tests of code that takes locks, and the command holdfast runs any program under a lock.
+//
 // # The promise
 //
-// A [Session], one hold of a lock, has a context. It is done before the lock's key can
-// expire in Redis, whatever the network, Redis or a renewal is doing. So no two sessions
-// of one name have a live context at the same time.
+// A [Session] is one hold of a lock. Its context is done before the lock's key can expire in
+// Redis, whatever the network, Redis or a renewal does. So no two sessions of one name have
+// a live context at the same time.
 //
-// Every session has a fence, an int64 strictly larger than that of every earlier
-// acquisition of that name, also after FLUSHALL, after a restart without persistence, and
-// after a failover that lost writes. Where a clock can't decide who comes first, a store
-// that refuses a smaller fence than it has seen does.
+// Every session has a fence, an int64 larger than that of every earlier acquisition of the
+// name, also after FLUSHALL, after a restart without persistence, and after a failover that
+// lost writes. A clock can't always decide who comes first; a store that refuses a fence
+// smaller than one it has seen can.
 //
-// A lock is one Redis key that holds a plain token, written, extended and deleted as
-// redis-py's redis.lock.Lock does it: workers in Go and in Python can share it.
+// A lock is one Redis key that holds a plain token. It is written, extended and deleted as
+// redis-py's redis.lock.Lock does it, so workers in Go and in Python can share it.
 //
 // # What is not promised
 //
@@ -34,60 +37,73 @@
 //     rates of the machines differ by less than 2%;
 //   - nobody else deletes, overwrites or shortens the key: no FLUSHALL, no eviction, no
 //     redis-py worker with the same token;
-//   - no acknowledged write is lost. Redis replicates asynchronously, so a failover can
-//     lose the last writes, a lock among them: [WithReplicas] makes that rarer;
+//   - no acknowledged write is lost. Redis replicates and saves asynchronously, so a failover or a
+//     restart can lose the last writes, a lock among them: [WithReplicas] makes that rarer, and
+//     [WithFailoverGrace] gives no lock until every lease that may be lost is over;
 //   - the process runs. Code that has looked at its context may be stopped before it acts.
 //     A virtual machine that is paused from outside may show that in none of its clocks.
 //
-// The fence grows over lost data as the server's clock does: it may not, if that has stepped
-// back, or a node is promoted whose clock is behind by more than the failover took.
+// If one of these fails there can be two owners until the first one's next renewal, which ends
+// its session. (If the old master was frozen and goes on, it may confirm renewals for 10 s, until
+// a Sentinel demotes it.) A store that checks the fence is protected from two owners. Without
+// such a store, a lock makes overlap rare, not impossible (Kleppmann, "How to do distributed
+// locking", 2016).
 //
-// Where one of these fails, the session ends at its next renewal at the latest, and until
-// then there can be two owners. (An old master that thaws may confirm renewals for 10 s, until
-// a Sentinel makes it a replica; a client goes by one Sentinel, and waits while that one still
-// names a master that is none.) What such a session passes on within its process may have a
-// fence below one that another was given since, or above it, and then a store refuses that
-// other until its end. The fence is for that: a lock without a store that checks
-// fences makes overlap rare, not impossible (Kleppmann, "How to do distributed locking",
-// 2016). After [Mutex.Resume] and [Mutex.ForceRelease], which take the lock from a holder
-// on purpose, that holder's work goes on until its next renewal, too.
+// While there are two owners, the first one's process may pass the lock on to its own goroutines.
+// Their fences may be smaller or larger than the second owner's. If they are larger, a store
+// refuses the second owner until it acquires the lock again. After lost data the fence still
+// grows, unless the server's clock stepped back or a promoted node's clock is behind by more than
+// the failover took.
+//
+// [Mutex.Resume] and [Mutex.ForceRelease] take the lock from a holder on purpose; that
+// holder's work, too, goes on until its next renewal.
+//
+// # What it does not have
+//
+//   - A quorum of several independent Redis servers (Redlock). A lock is in one deployment: a
+//     server, a master with replicas, or a Cluster. Against lost writes there are
+//     [WithFailoverGrace], [WithReplicas] and the fence.
+//   - Read-write locks and semaphores. Each lock has one holder.
+//   - Reentrancy. A call with the context of a live session of the same lock returns [ErrNested]:
+//     pass the context on to code that needs the lock, and [FromContext] returns the session.
+//   - Priorities. Who asked first comes first.
+//   - A way to stop a function that ignores its context. "holdfast run" kills the program instead.
+//   - Locks in a redis.Ring.
 //
 // # Terms
 //
-//   - lock name, key: the name is the Redis key.
-//   - holder, waiter: who has the lock, who has asked for it.
+//   - name, key: the lock's name is the Redis key.
 //   - token: the holder's secret, the value of the key. Who knows it can release the lock.
-//   - attempt: one call of Acquire. A session is known by its token and its attempt, so that
-//     two callers with the same token still exclude each other, and a request that Redis
-//     runs twice or late does no harm.
-//   - fence: the fencing token described above.
+//   - attempt: one call of Acquire. A session is known by its token and its attempt: two
+//     callers with one token still exclude each other, and a request that Redis runs twice
+//     or late does no harm.
 //   - TTL, lease: the key's time to live, and the right to the lock that lasts until then.
-//   - waiter, grant, claim: who stands in the queue, what a release gives to the first, and
-//     the short lease that it gives.
-//   - hand-off, pass: between processes, at a release; between goroutines of one.
 //   - renew: what the watchdog does, at TTL/2 by default, to keep the lease.
 //   - extend, reacquire: what the caller asks for, as in redis-py.
+//   - waiter, grant, claim: who is in the queue, what a release gives to the first of them,
+//     and the short lease that it gives.
+//   - hand-off, pass: how a released lock reaches the next, in another process or in this one.
+//   - stranger: a worker that takes the lock with another library, such as redis-py.
 //
 // # Time
 //
-// A lease is counted from before the request that set it was sent, on the machine's
-// monotonic clock, and 2% + 20 ms of the TTL are taken off as a margin: 220 ms of the
-// default 10 s. [Session.ValidUntil] is that time. A timer that waits for no I/O ends the
-// context then, and Err and Done of the session's context look at the clock when they are
-// called, so that a process which was stopped finds its context done at its first look. A
-// reply that comes after that time brings nothing back. On Linux, time that the machine
-// was suspended counts (CLOCK_BOOTTIME); elsewhere, a wall clock that runs ahead makes the
-// session ask Redis at once. Steps of the wall clock end no session.
+// A lease is trusted for its TTL, counted on the machine's monotonic clock from before the
+// request was sent, less a margin of 2% of the TTL + 20 ms: 220 ms of the default 10 s. A timer
+// on this machine ends the context at that time, [Session.ValidUntil], even if Redis does not
+// answer. Err and Done also read the clock, so a process that was stopped finds its context done
+// at its first call; a late reply changes nothing. On Linux, time in which the machine was suspended counts
+// (CLOCK_BOOTTIME); elsewhere, a wall clock that runs ahead makes the session ask Redis at
+// once. Steps of the wall clock end no session.
 //
-// A renewal that fails is tried again until that time, without waiting for the one that is
-// stuck: at the defaults the first is sent after 5 s, and up to three more follow within
-// 4.8 s. That is longer than a Sentinel failover takes when it is configured for speed.
+// A renewal that fails is tried again until that time; one without an answer does not delay the
+// next. By default the first is sent after 5 s, and up to four more follow within 4.8 s, which
+// is longer than a Sentinel failover takes if it is configured for speed.
 //
 // # Failures
 //
-// What the holder sees is the cause of its context; what a waiter sees is when it can have
-// the lock. RTT is the round trip to Redis, L the time that a lease can be trusted after
-// the last confirmed renewal was sent: TTL less the margin.
+// The holder sees the cause of its context, a waiter sees when it can have the lock. RTT is
+// the round trip to Redis, L the time for which a lease can be trusted after the last
+// confirmed renewal was sent: the TTL less the margin. docs/rules.md names the tests of each row.
 //
 //	event                       the holder                      the first waiter
 //	-----                       ----------                      --------
@@ -95,20 +111,24 @@
 //	holder is cut off           ErrExpired, within L            after the TTL, not before
 //	                                                            the holder's context is done
 //	Redis hangs or is gone      ErrExpired, within L; a gap     retries with back-off until
-//	                            shorter than that is ridden     its context or wait timeout
-//	                            out                             ends
+//	                            shorter than that is harmless   its context or wait timeout
+//	                                                            ends
 //	process is stopped          ErrExpired, at the first look   after the TTL
 //	machine is suspended        ErrSuspended, at the first      after the TTL
 //	                            look or within 1 s
 //	key deleted, FLUSHALL,      ErrGone, at the next renewal    at its next try, within 1 s: a
 //	eviction, restart without                                   fence larger than the holder's
 //	persistence, lost write
+//	restart or lost write,      the same                        after the grace, not before
+//	WithFailoverGrace                                           the holder's context is done
 //	key overwritten, resumed    ErrTaken, at the next renewal   -
 //	elsewhere
-//	ForceRelease                ErrForceReleased, as soon as    at once
-//	                            it is told, or at the next
+//	ForceRelease                ErrForceReleased, when the      at once
+//	                            message comes, or at the next
 //	                            renewal
 //	Release                     ErrReleased                     one round trip after the call
+//	Release before the end of   ErrReleased                     when that has ended
+//	the minimum hold
 //	message lost, subscription  -                               within 1 s of the release
 //	cut or denied
 //	first waiter's process      -                               the next one: at once if the
@@ -118,97 +138,87 @@
 //	parent context ends         the parent's cause; the lock    after Release, or the TTL
 //	                            is kept until Release, and not
 //	                            renewed
-//	maximum hold                ErrMaxHold; likewise            likewise
-//	Locker.Close                ErrClosed; likewise             likewise
+//	the same, WithDrain         ErrDrainOver, renewed until     the same
+//	                            then
+//	maximum hold                ErrMaxHold; the same            the same
+//	Locker.Close                ErrClosed; the same             the same
 //	Acquire is cancelled        -                               nothing is left behind: a
-//	                                                            request under way is taken
-//	                                                            back within 5 s, or expires
+//	                                                            request under way is undone as
+//	                                                            soon as Redis answers, or what
+//	                                                            it took expires
+//	Release gets no answer      an error of Release             as soon as Redis answers: it is
+//	                                                            tried again while the lease
+//	                                                            lasts and the Locker is open
 //	SCRIPT FLUSH                nothing                         nothing
 //	failover, slot migration    nothing, if it takes less than  goes on waiting
 //	                            the lease has left
 //
-// What that comes to, deployment by deployment; docs/proof.md counts it:
-//
-//	deployment               one live session at a time       until the earlier one's next
-//	                                                          renewal, the fence alone
-//	----------               --------------------------       ----------------------------
-//	one server that writes   through crash and restart        after FLUSHALL, eviction, a leap
-//	all to disk at once                                       of the server's clock
-//	(appendfsync always)
-//	one server, otherwise    while it does not crash          and after a crash
-//	Sentinel, Cluster        through pauses, failovers on     and after a master has died,
-//	                         demand, the migration of slots   frozen, or been cut off, more
-//	                                                          rarely with [WithReplicas]
+// docs/proof.md says what this means for each deployment (one server, Sentinel, Cluster), and
+// counts it.
 //
 // # Waiting
 //
-// Waiters stand in a queue in Redis, in the order in which they first asked; nobody, not
-// even TryAcquire, gets the lock before them. The script that releases the lock grants it
-// to the first of them for a claim of 3 s (or the TTL, if that is shorter) and tells it by
-// Pub/Sub; the waiter then renews to its full TTL. So a hand-off takes one round trip, from
-// the call of Release to the return of the next Acquire.
+// Waiters are in a queue in Redis, in the order in which they first asked; nobody, not even
+// TryAcquire, gets the lock before them. The script that releases the lock grants it to the
+// first of them for a claim of 3 s (or the TTL, if that is shorter) and notifies it by Pub/Sub;
+// the waiter then renews to its full TTL. So a hand-off takes one round trip, from the call of
+// Release to the return of the next Acquire. If the message is lost, the waiter finds the
+// grant when it next asks, within 1 s.
 //
-// Nothing depends on the message. The first in the queue asks every third of the claim, 1 s,
-// the others every two thirds, and all when the holder's TTL runs out: whoever was granted
-// the lock and was not told finds it before the claim ends. A waiter that has not asked for
-// 10 s is passed over. As long as a waiter can't be told, because its subscription does not
-// work or because the holder is a stranger to Holdfast, it asks every retry interval
-// (100 ms by default, varied by a quarter). If the server sends keyspace notifications
-// (notify-keyspace-events Kg$x, not on a Cluster), a stranger's release is seen at once.
+// The goroutines of a Locker that wait for one lock are one waiter in Redis. Among them, too,
+// it is first come, first served, and a released lock passes to the next without a request,
+// each session with its own context and a larger fence but the same token. While another
+// process waits, the lock leaves the process after 10 ms or 8 passes (or twice the number of its
+// own waiters, if that is more). The lock goes back to Redis, not to the next goroutine, after
+// [WithToken], [Session.Token], Extend, SetTTL, Reacquire or Detach, or if the next call's options
+// differ in TTL, expiry, renewal, replicas, turns for strangers, or label.
 //
-// The goroutines of a Locker that wait for one lock are one waiter in Redis. Among them it
-// is first come, first served too, and a released lock passes from one to the next without
-// a request, each session with its own context and a larger fence. While another process
-// waits, the process gives the lock up after 8 passes, or twice the number of its own
-// waiters, or 10 ms, and takes its place at the end of the queue. A lease is not passed on,
-// but given back, if its session was asked for its [Session.Token], was given one, was
-// extended or detached, or if the next call's options differ in TTL, expiry, renewal or
-// label. Passed sessions share the token; the fence tells them apart.
+// Strangers such as redis-py's workers do not queue: they poll, and take the lock if they find
+// it free. While a Holdfast worker waits, a lock that another one releases is never free, so
+// beside busy Holdfast workers strangers get nothing: [WithTurnsForStrangers] leaves it free for
+// them from time to time. A lock that a stranger releases goes to whoever asks first. Holdfast's
+// waiters then ask every retry interval (100 ms): beside a stranger that takes the lock again at
+// once they can wait for seconds, or for 50 ms if the server sends keyspace notifications
+// (notify-keyspace-events Kg$x, not on a Cluster).
 //
-// Redis-py's workers don't stand in the queue: they poll, and take the lock if they find it
-// free. While one of ours waits, a lock that one of ours releases is never free, so they get
-// it only when no Go worker waits; a lock that redis-py releases goes to whoever asks first,
-// with its sleep of 100 ms against our retry interval of 100 ms.
+// # Several locks
 //
-// # Many locks
+// [Locker.AcquireAll] takes the locks in the order of their names, whatever the caller's is. So two
+// calls never wait for each other. What is free is taken in one request; for the first that is not it
+// waits in line, and holds those before it. The context of [Sessions] is done at the first loss; the
+// other locks are held, and renewed, until Release. Work that holds a lock and acquires a second
+// in a call of its own has to see to the order itself; only a name that its context already holds is
+// refused, with [ErrNested].
 //
-// What a lock costs is shared by all of a Locker's. Renewals are sent on 16 beats of each
-// renewal interval, or on 4 if there are no more than 2,048 leases, which go in one round trip;
-// up to 256 leases in one script call, which looks at NAME alone where nobody else can know the
-// token. What callers ask for at the same moment goes together, too: a request waits only while
-// three others are under way, and for 2 ms at most if those take longer. Each lock has its own
-// outcome; one that fails delays and fails no other. A lone caller of a single server that has
-// just answered within 10 ms carries its request itself, through the client's hooks, since to
-// wake another goroutine would take longer than the rest; it hears nothing else meanwhile, the
-// end of its context included, for 50 ms at most if the hooks take no longer. Then the request
-// goes out again like any other; hooks and limiters of the client see a time-out. Who sends 16
-// such requests within 10 ms may miss a hook that is added just then until that time is over. A
-// held lock takes no goroutine of its own and some 530 bytes; 800 if its context's Done channel
-// was asked for. docs/bench.md has 100,000 in one process: what they cost, and that none is
-// lost while other goroutines take and release others.
+// # The client
 //
-// [WithObserver] tells of acquisitions and how long they took, renewals and how much time
-// was left, losses, releases and round trips.
+// A request without an answer is sent again, since a NAT or a balancer may have dropped an idle
+// connection without a word. It goes by one of at most 8 connections of Holdfast's own, beyond the
+// client's PoolSize, or by a Cluster client's own pool. These options of go-redis suit locks:
+// ConnMaxIdleTime below the time after which the network drops idle connections; a ReadTimeout of at most a quarter of the TTL; a PoolSize
+// that leaves room beside blocking commands such as BLPOP. Requests of many locks share round
+// trips; docs/internals.md says how, and docs/bench.md what that costs. [WithObserver] reports
+// acquisitions, renewals, losses, releases and round trips. Time-outs that are not the caller's
+// are [ErrNoAnswer], which says what was waited for.
 //
 // # Redis
 //
-// Holdfast needs Redis 6 or later, or what speaks its protocol and its Lua: a single
-// server, Sentinel, or Cluster. The keys of a lock are its name, a string next to it that
-// lives about a day longer, and while somebody waits a hash that lives 10 s:
+// Holdfast needs Redis 6 or later, or what speaks its protocol and its Lua: a single server,
+// Sentinel, or Cluster. The keys of a lock are its name, a string next to it that lives about a
+// day longer (it makes the fence grow even if the server's clock is set back), and while
+// somebody waits a hash that lives 10 s. A name that is used once takes some 260 bytes for 25
+// hours. Each Locker listens on one channel from its first Acquire on.
 //
-//	NAME                      the token, with a TTL in milliseconds
+//	NAME                      the token, with a TTL in milliseconds; of a lock that is kept
+//	                          by [WithMinHold] a value that is nobody's token
 //	holdfast:2:n:{NAME}       fence, attempt, label, channel; or
 //	holdfast:2:t:NAME         if NAME has a {hash tag} of its own
 //	holdfast:2:q:{NAME}       the queue; or
 //	holdfast:2:u:NAME
+//	holdfast:2:w:ID           the channel of a Locker, with a random ID
 //
-// Each Locker listens on one channel, holdfast:2:w: and a random id, from its first Acquire
-// on.
+// An ACL user needs the rights in docs/acl.md; "holdfast check" names those that are missing.
 //
-// An ACL user needs ~NAME and ~holdfast:2:* for its names, &holdfast:2:w:* for the channels
-// (and &__keyspace@*__:* for notifications), and +evalsha +eval +get +mget +set +del +pttl
-// +pexpire +persist +hget +hset +hdel +time +publish +pubsub +subscribe +unsubscribe +ping.
-// Without the channels or the last five, waiters poll. [WithReplicas] needs +wait, too, and
-// [Locker.List] +scan. Set maxmemory-policy to noeviction, or to one that
-// spares keys in use: an evicted lock is a lost lock.
+// Set maxmemory-policy to noeviction, or to one that spares keys in use: an evicted lock is a
+// lost lock.
 package holdfast

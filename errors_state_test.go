@@ -17,7 +17,7 @@ import (
 // failover, is taught them again, at whatever step.
 func TestErrorsScriptFlush(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
-		const ttl = 200 * time.Millisecond
+		ttl := e.short(200 * time.Millisecond)
 		mu, ctx := e.locker(holdfast.WithTTL(ttl)).Mutex("flushed"), e.ctx()
 		flush := func() { e.must(e.direct.ScriptFlush(ctx).Err()) }
 		for round := range 5 {
@@ -64,6 +64,7 @@ func not(want, err error) error {
 
 // TestErrorsScriptFlushes: the same while others work.
 func TestErrorsScriptFlushes(t *testing.T) {
+	t.Parallel()
 	onReal(t, func(t *testing.T, e *env) {
 		locks := e.crowded(holdfast.WithTTL(time.Second), holdfast.WithRetryInterval(2*time.Millisecond))
 		ctx, cancel := context.WithCancel(e.ctx())
@@ -73,7 +74,7 @@ func TestErrorsScriptFlushes(t *testing.T) {
 				_ = e.direct.ScriptFlush(ctx).Err()
 			}
 		})
-		held := e.acquire(locks.Mutex("held"), holdfast.WithTTL(200*time.Millisecond))
+		held := e.acquire(locks.Mutex("held"), holdfast.WithTTL(500*time.Millisecond))
 		for i := range 4 {
 			mu := locks.Mutex(fmt.Sprint("contended", i%2))
 			workers.Go(func() {
@@ -99,6 +100,7 @@ func TestErrorsScriptFlushes(t *testing.T) {
 // TestErrorsMemoryFull: a full memory denies new locks, not what concerns those that are
 // held: renewing, extending, giving back, and taking back what is unknown.
 func TestErrorsMemoryFull(t *testing.T) {
+	t.Parallel()
 	for name, kind := range map[string][]holdfast.Option{
 		"plain":  {holdfast.WithTTL(300 * time.Millisecond)},
 		"token":  {holdfast.WithTTL(300 * time.Millisecond), holdfast.WithToken(secret)},

@@ -29,12 +29,13 @@ func ExampleMutex_Lock() {
 	locks := holdfast.New(client)
 	defer locks.Close()
 
-	report := func(ctx context.Context) error {
+	report := func(ctx context.Context) (err error) {
 		ctx, release := locks.Mutex("jobs:report").Lock(ctx)
-		defer release()
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // not acquired
 		}
+		// Or plainly defer release(), where ctx tells enough.
+		defer func() { err = errors.Join(err, release()) }()
 		fmt.Println("working, and nobody else is")
 		return ctx.Err()
 	}

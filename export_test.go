@@ -9,8 +9,4 @@ func SetClock(src clock.Source) (undo func()) {
 }
 
 // Lines returns of how many locks a Locker keeps who holds and waits.
-func Lines(l *Locker) int {
-	l.lines.mu.Lock()
-	defer l.lines.mu.Unlock()
-	return len(l.lines.of)
-}
+func Lines(l *Locker) int { return l.queues.Len() }

@@ -91,7 +91,7 @@ var scriptNames = map[any]string{}
 func init() {
 	for name, s := range map[string]*scripts.Script{
 		"acquire": scripts.Acquire, "resume": scripts.Resume, "renew": scripts.Renew, "extend": scripts.Extend,
-		"release": scripts.Release, "check": scripts.Check, "inspect": scripts.Inspect, "force": scripts.Force,
+		"release": scripts.Release, "free": scripts.Free, "drop": scripts.Drop, "check": scripts.Check, "announce": scripts.Announce, "inspect": scripts.Inspect, "force": scripts.Force,
 	} {
 		scriptNames[s.Hash], scriptNames[s.Source] = name, name
 	}

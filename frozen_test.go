@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"sync/atomic"
@@ -146,6 +147,7 @@ func runChild() {
 	if name == "" {
 		return
 	}
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	if err := children[name](os.Args[1], os.Args[2]); err != nil {
 		fmt.Println("error:", err)
 		os.Exit(1)

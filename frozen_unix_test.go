@@ -15,6 +15,7 @@ import (
 // TestFrozenProcess: a process that is stopped past its lease finds its context done at
 // the first look, before the runtime has had the time to fire a timer.
 func TestFrozenProcess(t *testing.T) {
+	t.Parallel()
 	server := redistest.Start(t)
 	const processes, trials = 2, 25
 	for p := range processes {

@@ -6,10 +6,13 @@ import (
 	"iter"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/endctx"
+	"github.com/holdfast-go/holdfast/internal/list"
+	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/store"
 )
 
-// Info is what Inspect finds.
+// Info is the state of a lock in Redis.
 type Info struct {
 	Held     bool
 	Stranger bool          // held, but not through Holdfast: by redis-py, say
@@ -18,51 +21,79 @@ type Info struct {
 	TTL      time.Duration // what is left; 0 without expiry
 	NoExpiry bool          // held without expiry
 	Waiters  int           // how many processes wait, as far as Redis knows
+	// Grace is for how long no lock is given yet, as far as the Locker has seen: see
+	// [WithFailoverGrace].
+	Grace time.Duration
+
+	// Kept: the holder has released the lock, and its [WithMinHold] keeps it until the TTL ends.
+	// Held is true, and Label, Fence, Since and HeldFor are still that holder's.
+	Kept bool
+
+	// Since is when the holder was given its fence, and HeldFor how long ago that was. Both are
+	// zero if the lock is free or a stranger's, and both go by the clock of the Redis server
+	// alone. If that clock was set back, or a failover lost the last fence, a fence may be ahead
+	// of it: HeldFor is 0 until the clock has passed it.
+	//
+	// A lease that is passed on within a process gets a new fence each time, and Redis learns of it
+	// with the next renewal: until then Since is that of the first of them. [Mutex.Resume]
+	// begins a new hold.
+	Since   time.Time
+	HeldFor time.Duration
 }
 
 func infoOf(r store.Reply) Info {
 	if r.Status == store.Gone {
 		return Info{Waiters: int(r.Place)}
 	}
-	return Info{
+	info := Info{
 		Held:     true,
 		Stranger: r.Status == store.Stranger,
+		Kept:     r.Status == store.Kept,
 		Waiters:  int(r.Place),
 		Label:    r.Label,
 		Fence:    r.Fence,
 		TTL:      max(r.TTL, 0),
 		NoExpiry: r.TTL < 0,
+		HeldFor:  r.Age,
 	}
+	if info.Fence != 0 {
+		info.Since = time.UnixMicro(info.Fence).UTC()
+	}
+	return info
 }
 
-// Inspect looks who holds the lock.
+// Inspect asks Redis who holds the lock. ctx bounds the request.
 func (m *Mutex) Inspect(ctx context.Context) (Info, error) {
 	r, err := m.ask(ctx, m.l.store.Inspect)
 	if err != nil {
-		return Info{}, wrap("inspect", m.name, err)
+		return Info{}, operr.Wrap("inspect", m.lock.Name, err)
 	}
-	return infoOf(r), nil
+	info := infoOf(r)
+	info.Grace = m.l.grace(m.lock.Name)
+	return info, nil
 }
 
 // Waiter is one process that waits for a lock.
 type Waiter struct {
 	Label string
-	// Alive is for how long it counts as alive unless it asks again, which it does every few
-	// seconds. One with 0 will be passed over.
+	// Alive is for how long the waiter counts as alive unless it asks again, which it does every
+	// few seconds. A waiter with 0 will be passed over.
 	Alive time.Duration
 }
 
-// InspectQueue is Inspect that also tells who waits, the next holder first.
+// InspectQueue is [Mutex.Inspect] and also returns who waits, the next holder first.
 func (m *Mutex) InspectQueue(ctx context.Context) (Info, []Waiter, error) {
 	r, err := m.ask(ctx, m.l.store.InspectQueue)
 	if err != nil {
-		return Info{}, nil, wrap("inspect", m.name, err)
+		return Info{}, nil, operr.Wrap("inspect", m.lock.Name, err)
 	}
 	var queue []Waiter
 	for _, w := range r.Queue {
 		queue = append(queue, Waiter(w))
 	}
-	return infoOf(r), queue, nil
+	info := infoOf(r)
+	info.Grace = m.l.grace(m.lock.Name)
+	return info, queue, nil
 }
 
 // Entry is a lock that List finds.
@@ -71,107 +102,57 @@ type Entry struct {
 	Info
 }
 
-// List walks through the locks that are held or waited for and whose names match a pattern
-// as Redis's KEYS has it: "jobs:*", say; "" is all. It goes by what Holdfast keeps beside a
-// lock, so it shows a stranger's only if one of ours has used or asked for the same lock
-// within a day. It uses SCAN, on a Cluster on each master: every key is looked at, none for
-// long, and what changes meanwhile may or may not be seen.
+// List returns the locks that are held or waited for and whose names match a pattern of
+// Redis's KEYS, such as "jobs:*"; "" matches all. It looks for the keys that Holdfast keeps
+// beside a lock, so it shows a stranger's lock only if Holdfast has held it or asked for it
+// within a day. It uses SCAN, on a Cluster on each master: all keys are looked at, in small
+// steps, and what changes while the list runs may or may not be seen. ctx bounds the whole list.
 //
-// An error that comes with a name concerns that lock, and the next ones follow; one without
-// ends the list.
+// If an error comes with a name, it concerns that lock, and the list goes on; an error without a
+// name ends the list.
 func (l *Locker) List(ctx context.Context, pattern string) iter.Seq2[Entry, error] {
 	mustContext(ctx)
 	if pattern == "" {
 		pattern = "*"
 	}
 	return func(yield func(Entry, error) bool) {
-		ctx, done := l.bind(ctx)
+		ctx, done := endctx.Either(ctx, l.ctx)
 		defer done()
-		scan := l.store.Scan(pattern)
-		for {
-			names, err := l.page(ctx, scan)
-			if err == store.ErrEndOfScan {
-				return
-			}
+		walker := list.Walker{Store: l.store, Send: l.send, Tasks: &l.tasks}
+		err := walker.Each(ctx, pattern, func(name string, r store.Reply, err error) bool {
 			if err != nil {
-				yield(Entry{}, fmt.Errorf("holdfast: list the locks %s: %w", quote(pattern), ended(ctx, err)))
-				return
+				return yield(Entry{Name: name}, operr.Wrap("inspect", name, operr.Ended(ctx, err)))
 			}
-			if !l.infos(ctx, names, yield) {
-				return
-			}
-		}
-	}
-}
-
-// page returns the next page of a scan, or ctx's cause if ctx is done before.
-func (l *Locker) page(ctx context.Context, scan *store.Scan) ([]string, error) {
-	type page struct {
-		names []string
-		err   error
-	}
-	if ctx.Err() != nil { // the client may not look at it
-		return nil, context.Cause(ctx)
-	}
-	got := make(chan page, 1)
-	l.spawn(func() {
-		names, err := scan.Next(ctx)
-		got <- page{names, err}
-	})
-	select {
-	case p := <-got:
-		return p.names, causeOf(ctx, p.err)
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// infos asks about locks, all at once, and yields those in use. It reports whether to go on.
-func (l *Locker) infos(ctx context.Context, names []string, yield func(Entry, error) bool) bool {
-	requests := make([]*request, len(names))
-	for i, name := range names {
-		requests[i] = l.send(ctx, l.store.Inspect(store.NewLock(name)))
-	}
-	for i, name := range names {
-		r, err := l.await(ctx, requests[i])
-		if err != nil && ctx.Err() != nil { // it is the list that has ended
-			yield(Entry{}, fmt.Errorf("holdfast: list the locks: %w", ended(ctx, err)))
-			return false
-		}
+			info := infoOf(r)
+			return !info.Held && info.Waiters == 0 || yield(Entry{name, info}, nil)
+		})
 		if err != nil {
-			if !yield(Entry{Name: name}, wrap("inspect", name, ended(ctx, err))) {
-				return false
-			}
-			continue
-		}
-		if info := infoOf(r); info.Held || info.Waiters > 0 {
-			if !yield(Entry{name, info}, nil) {
-				return false
-			}
+			yield(Entry{}, fmt.Errorf("holdfast: list the locks %s: %w", operr.Quote(pattern), operr.Ended(ctx, err)))
 		}
 	}
-	return true
 }
 
-// ForceRelease takes the lock from whoever holds it, for operators, and gives it to the
-// longest waiter. The holder is told; its work goes on until its session finds out, at its
-// next renewal at the latest, and ends with ErrForceReleased. A lock that is free is left as
-// it is. After an error it is not known whether the lock was released; look before trying
-// again, for the next holder is not spared.
+// ForceRelease takes the lock from whoever holds it, for operators, and gives it to whoever has
+// waited longest. The holder is notified, and its session ends with ErrForceReleased, at its next
+// renewal at the latest; its work may go on until then. A lock that is free is left as it is; one
+// that only a minimum hold keeps is taken, too. ctx bounds the request. After an error it is not
+// known whether the lock was released: inspect it first, since a second call would take it from
+// the next holder.
 func (m *Mutex) ForceRelease(ctx context.Context) error {
-	_, err := m.force(ctx, 0)
-	return wrap("force the release of", m.name, err)
+	_, err := m.askOnce(ctx, func(lock *store.Lock) store.Call { return m.l.store.Force(lock, 0) })
+	return m.forced(err)
 }
 
-// ForceReleaseFence is ForceRelease for the holder of one fence, as [Mutex.Inspect] shows
-// it: if another holds the lock by then, it is left alone and the error is ErrOtherFence. So
-// it can be tried again after an error. A stranger has no fence. Sessions of one process that
-// pass the lock on among themselves go by one fence here until its next renewal.
+// ForceReleaseFence is [Mutex.ForceRelease] for the holder of one fence, as [Mutex.Inspect]
+// returns it. If another holds the lock by then, nothing is done and the error is
+// ErrOtherFence, so it can be called again after an error. A stranger has no fence: see
+// [Mutex.ForceReleaseStranger]. Sessions of one process that pass the lock on among themselves
+// count as holders of one fence until the next renewal.
 func (m *Mutex) ForceReleaseFence(ctx context.Context, fence int64) error {
 	if fence <= 0 {
-		return wrap("force the release of", m.name, invalid("the fence %d is not positive", fence))
+		return m.forced(invalid("the fence %d is not positive", fence))
 	}
-	r, err := m.force(ctx, fence)
+	r, err := m.askOnce(ctx, func(lock *store.Lock) store.Call { return m.l.store.Force(lock, fence) })
 	switch {
 	case err != nil:
 	case r.Status == store.Taken:
@@ -179,9 +160,19 @@ func (m *Mutex) ForceReleaseFence(ctx context.Context, fence int64) error {
 	case r.Status == store.Stranger:
 		err = fmt.Errorf("%w: a stranger's, which has none, not %d", ErrOtherFence, fence)
 	}
-	return wrap("force the release of", m.name, err)
+	return m.forced(err)
 }
 
-func (m *Mutex) force(ctx context.Context, fence int64) (store.Reply, error) {
-	return m.ask(ctx, func(lock *store.Lock) store.Call { return m.l.store.Force(lock, fence) })
+// ForceReleaseStranger is [Mutex.ForceRelease] for a lock that a stranger holds, such as a
+// redis-py worker. If it is held through Holdfast by then, nothing is done and the error is
+// ErrOtherFence, which says the holder's fence. The stranger is not notified. After an error inspect
+// the lock first: a second call would take it from another stranger.
+func (m *Mutex) ForceReleaseStranger(ctx context.Context) error {
+	r, err := m.askOnce(ctx, m.l.store.ForceStranger)
+	if err == nil && r.Status == store.Taken {
+		err = fmt.Errorf("%w: its fence is %d, and a stranger has none", ErrOtherFence, r.Fence)
+	}
+	return m.forced(err)
 }
+
+func (m *Mutex) forced(err error) error { return operr.Wrap("force the release of", m.lock.Name, err) }

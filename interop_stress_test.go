@@ -16,6 +16,7 @@ import (
 // Two Python processes, and four goroutines of two Lockers, increment a counter that is
 // not atomic: no increment is lost.
 func TestInteropStress(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		const (
 			length = 2500 * time.Millisecond

@@ -17,6 +17,9 @@ func (f foo) inspect(want holdfast.Info) {
 	if err != nil || got.TTL > want.TTL || got.TTL < want.TTL*3/4 {
 		f.Fatalf("Inspect = %+v, %v, want %+v", got, err, want)
 	}
+	if want.Fence != 0 { // which says since when
+		want.Since, want.HeldFor = time.UnixMicro(want.Fence).UTC(), got.HeldFor
+	}
 	if got.TTL = want.TTL; got != want {
 		f.Fatalf("Inspect = %+v, want %+v", got, want)
 	}
@@ -34,6 +37,7 @@ func (f foo) ended(s *holdfast.Session, cause error) {
 }
 
 func TestInteropPythonHolds(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		lock := py.lock("foo", none)
 		lock.acquire(0).is(t, true)
@@ -62,6 +66,7 @@ func TestInteropPythonHolds(t *testing.T) {
 
 // Python's holder does not come back: its timeout ends it.
 func TestInteropPythonDies(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		const timeout = 400 * time.Millisecond
 		lock := py.lock("foo", timeout)
@@ -80,6 +85,7 @@ func TestInteropPythonDies(t *testing.T) {
 }
 
 func TestInteropGoHolds(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		s := f.try(f.lock())
 		lock := py.lock("foo", 10*time.Second)
@@ -113,6 +119,7 @@ func TestInteropGoHolds(t *testing.T) {
 
 // Whoever gets the lock that a dead holder leaves, Go's session was over before.
 func TestInteropGoDies(t *testing.T) {
+	t.Parallel()
 	const ttl = 500 * time.Millisecond
 	check := func(f foo, py *peer, s *holdfast.Session) {
 		f.Helper()
@@ -154,6 +161,7 @@ func TestInteropGoDies(t *testing.T) {
 
 // A Go session whose key was deleted, and taken by Python, ends at its next renewal.
 func TestInteropTaken(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		lock := py.lock("foo", 10*time.Second)
 		s := f.try(f.lock(holdfast.WithTTL(2 * time.Second)))
@@ -177,6 +185,7 @@ func TestInteropTaken(t *testing.T) {
 }
 
 func TestInteropForceRelease(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		f.release(f.try(f.lock())) // Holdfast has been here
 		lock := py.lock("foo", 10*time.Second)

@@ -10,6 +10,7 @@ import (
 
 // A token that Go detached is Python's to extend and to release.
 func TestInteropDetach(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		for _, text := range [][]bool{nil, {true}} { // by bytes, and by decoded replies
 			s := f.try(f.lock(holdfast.WithTTL(10 * time.Second)))
@@ -50,6 +51,7 @@ func TestInteropDetach(t *testing.T) {
 // Python takes a token up while its session still holds it: it may release the lock, and
 // the session finds out.
 func TestInteropAdopt(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		s := f.try(f.lock(holdfast.WithTTL(2 * time.Second)))
 		start := time.Now()
@@ -67,6 +69,7 @@ func TestInteropAdopt(t *testing.T) {
 
 // Go takes up what Python acquired, with a timeout.
 func TestInteropResume(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		old := f.try(f.lock())
 		f.release(old)
@@ -100,9 +103,9 @@ func TestInteropResume(t *testing.T) {
 	})
 }
 
-// A longer timeout is not shortened, a shorter one is lengthened, and None is what the
-// session's own options say.
+// A longer timeout is not shortened, None neither, and a shorter one is lengthened.
 func TestInteropResumeTTL(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		for _, c := range []struct {
 			timeout time.Duration
@@ -113,7 +116,7 @@ func TestInteropResumeTTL(t *testing.T) {
 			{10 * time.Second, holdfast.WithTTL(time.Minute), time.Minute},
 			{10 * time.Second, holdfast.WithoutExpiry(), none},
 			{none, holdfast.WithoutExpiry(), none},
-			{none, holdfast.WithTTL(10 * time.Second), 10 * time.Second},
+			{none, holdfast.WithTTL(10 * time.Second), none},
 		} {
 			lock := py.lock("foo", c.timeout)
 			lock.acquire(0).is(t, true)
@@ -147,6 +150,7 @@ var odd = []string{
 }
 
 func TestInteropNamesAndTokens(t *testing.T) {
+	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
 		for i, name := range odd {
 			f.name = name

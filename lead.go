@@ -2,51 +2,29 @@ package holdfast
 
 import (
 	"context"
-	"errors"
+
+	"github.com/holdfast-go/holdfast/internal/term"
 )
 
-// Lead runs fn for as long as this process leads. It campaigns for the lock, runs fn for
-// one term with the session's context, and waits for fn to return. If the term ended
-// because the lock was lost or its maximum hold reached, Lead campaigns again, whatever fn
-// returned; otherwise it resigns, that is, releases the lock, and returns fn's error. A
-// panic of fn resigns too.
+// Lead runs fn whenever this process leads. It acquires the lock, calls fn with the session's
+// context for one term, and waits for fn to return. If the term ended because the lock was
+// lost or its maximum hold was reached, Lead acquires the lock again, whatever fn returned; an
+// error of fn that says more than that its context is done is logged at Warn. Otherwise Lead
+// releases the lock and returns fn's error. It also releases the lock if fn panics.
 //
-// fn must return when its context is done: Lead waits for it, and another process leads
-// meanwhile. When ctx ends while fn runs, Lead resigns and returns fn's error; while
-// campaigning, it returns ctx's cause. Errors of the first campaign are those of
-// [Mutex.Acquire]; in later ones, what may pass is tried again until ctx ends.
-func (m *Mutex) Lead(ctx context.Context, fn func(context.Context) error) error {
-	for c := (campaign{}); ; c.patient = true {
-		s, err := m.acquire(ctx, nil, c)
-		if c.patient && unconfirmed(err) {
-			if err = m.pauseCampaign(ctx); err == nil {
-				continue
-			}
-		}
-		if err != nil {
-			return wrap("campaign for", m.name, err)
-		}
-		err, again := s.serve(ctx, fn)
-		if !again {
-			return err
-		}
+// fn must return when its context is done: until then Lead waits, and another process may lead.
+// If ctx ends while fn runs, Lead releases the lock and returns fn's error, joined with the loss or
+// maximum hold if one ended the term. If ctx ends while Lead waits, Lead returns ctx's cause.
+//
+// While Redis can't be reached, or gives an answer that may pass, such as LOADING, Lead goes on
+// trying until ctx ends: a program may start before its Redis. It logs the first, second, fourth…
+// failure at Warn. Wrong use, a wrong password and a [WithWaitTimeout] end it at once.
+func (m *Mutex) Lead(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
+	conf, _ := m.conf.with(opts) // what is wrong, acquire says
+	leader := term.Leader[*Session]{
+		Name: m.lock.Name, Acquire: func() (*Session, error) { return m.acquire(ctx, opts, false) },
+		Retry: conf.Retry, Closed: m.l.ctx, Final: []error{ErrNested, ErrInvalid},
+		Warn: conf.warn, Attrs: (*Session).attrs,
 	}
-}
-
-// serve runs one term and reports whether there shall be another.
-func (s *Session) serve(ctx context.Context, fn func(context.Context) error) (err error, again bool) {
-	defer func() { // also when fn panics or calls runtime.Goexit
-		cause := s.Err()
-		released := s.Release(context.WithoutCancel(ctx))
-		switch {
-		case ctx.Err() == nil && (errors.Is(cause, ErrLost) || errors.Is(cause, ErrMaxHold)):
-			err, again = nil, true // with ctx done the cause may be an outer lock's
-		case errors.Is(cause, ErrClosed):
-			err = join(err, cause)
-		case errors.Is(released, ErrLost) && ctx.Err() == nil:
-			// Lost between fn's return and the release: the term had ended by itself.
-			s.conf.log.Warn("holdfast: resigned a lock that was lost", s.attrs(released)...)
-		}
-	}()
-	return fn(&s.ctx), false
+	return leader.Lead(ctx, fn)
 }

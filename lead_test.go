@@ -3,8 +3,12 @@ package holdfast_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,7 +42,7 @@ func TestLeadResigns(t *testing.T) {
 
 func TestLeadAgainAfterLoss(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
-		mu := e.locker(holdfast.WithTTL(300 * time.Millisecond)).Mutex("a")
+		mu := e.locker(holdfast.WithTTL(e.short(300 * time.Millisecond))).Mutex("a")
 		var terms, running int
 		err := mu.Lead(e.ctx(), func(ctx context.Context) error {
 			running++
@@ -97,19 +101,21 @@ func TestLeadInTermsOfMaxHold(t *testing.T) {
 }
 
 func TestLeadThroughFaults(t *testing.T) {
-	// The first campaign reports what is wrong; later ones wait until it has passed.
+	// Campaigns go on until Redis is there, the first one, too.
 	each(t, func(t *testing.T, e *env) {
-		l, link := e.linked(holdfast.WithTTL(300 * time.Millisecond))
+		log := new(capture)
+		l, link := e.linked(holdfast.WithTTL(e.short(300*time.Millisecond)), holdfast.WithLogger(slog.New(log)))
 		mu := l.Mutex("a")
 		link.Refuse()
-		if err := mu.Lead(e.ctx(), nil); err == nil || errors.Is(err, holdfast.ErrLost) {
-			t.Errorf("Lead without Redis = %v", err)
-		}
-		link.Heal()
+		time.AfterFunc(2*time.Second, link.Heal)
 		terms := 0
 		if err := mu.Lead(e.ctx(), func(ctx context.Context) error {
 			if terms++; terms == 2 {
 				return nil
+			}
+			// There are some five tries in two seconds; the first, second and fourth are logged.
+			if n := log.count("campaign failed"); n < 1 || n > 4 {
+				t.Errorf("%d failures are logged: %v", n, log.all())
 			}
 			link.Refuse()
 			time.AfterFunc(2*time.Second, link.Heal)
@@ -122,8 +128,134 @@ func TestLeadThroughFaults(t *testing.T) {
 		defer link.Heal()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if err := mu.Lead(ctx, nil); err == nil {
-			t.Error("a new Lead without Redis succeeds")
+		err := mu.Lead(ctx, nil)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "campaign") {
+			t.Errorf("Lead without Redis, until its deadline: %v", err)
+		}
+	})
+}
+
+// TestLeadRefused: what may pass is waited for, and the rest returned at once.
+func TestLeadRefused(t *testing.T) {
+	t.Parallel()
+	passes := map[string]bool{"memory full": true, "replica": true, "loading": true, "refused": true}
+	for _, r := range refusals {
+		t.Run(r.name, func(t *testing.T) {
+			test := func(t *testing.T, e *env) {
+				client := r.prepare(e)
+				l := holdfast.New(client)
+				t.Cleanup(func() { _ = l.Close() })
+				ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+				defer cancel()
+				err := l.Mutex(denied).Lead(ctx, nil)
+				if went := ctx.Err() != nil; went != passes[r.name] || !strings.Contains(err.Error(), r.says) || !errors.Is(err, r.is) && r.is != nil {
+					t.Errorf("until its context's end: %v; %v", went, err)
+				}
+			}
+			if r.on != "real" {
+				t.Run("fake", func(t *testing.T) { onFake(t, test) })
+			}
+			if r.on != "fake" {
+				t.Run("real", func(t *testing.T) { onReal(t, test) })
+			}
+		})
+	}
+	for name, opt := range map[string]holdfast.Option{
+		"wait timeout": holdfast.WithWaitTimeout(100 * time.Millisecond),
+		"one try":      holdfast.WithWaitTimeout(0),
+	} {
+		onFake(t, func(t *testing.T, e *env) {
+			e.acquire(e.locker().Mutex("a"))
+			if err := e.locker().Mutex("a").Lead(e.ctx(), nil, opt); !errors.Is(err, holdfast.ErrWaitTimeout) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+// TestLeadSwallowsNothing: a term that ended by itself does not hide what fn returned, but what says
+// only that its context is done.
+func TestLeadSwallowsNothing(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		log := new(capture)
+		mu := e.locker(holdfast.WithMaxHold(time.Second), holdfast.WithLogger(slog.New(log))).Mutex("a")
+		broken := errors.New("broken")
+		for name, c := range map[string]struct {
+			returns func(ctx context.Context) error
+			logged  bool
+		}{
+			"nothing":           {func(context.Context) error { return nil }, false},
+			"Err":               {context.Context.Err, false},
+			"the cause":         {context.Cause, false},
+			"the sentinel":      {func(context.Context) error { return holdfast.ErrMaxHold }, false},
+			"wrapped":           {func(ctx context.Context) error { return fmt.Errorf("query: %w", ctx.Err()) }, false},
+			"joined":            {func(ctx context.Context) error { return errors.Join(ctx.Err(), context.Cause(ctx)) }, false},
+			"another":           {func(context.Context) error { return broken }, true},
+			"joined by another": {func(ctx context.Context) error { return errors.Join(ctx.Err(), broken) }, true},
+			"another deadline":  {func(context.Context) error { return context.DeadlineExceeded }, true},
+		} {
+			terms := 0
+			if err := mu.Lead(e.ctx(), func(ctx context.Context) error {
+				if terms++; terms == 2 {
+					return nil
+				}
+				<-ctx.Done()
+				return c.returns(ctx)
+			}); err != nil {
+				t.Errorf("%s: Lead = %v", name, err)
+			}
+			if n := log.count("the function failed"); (n == 1) != c.logged || n > 1 {
+				t.Errorf("%s: logged %d times: %v", name, n, log.all())
+			}
+			log.reset()
+		}
+	})
+}
+
+// TestLeadDrains: a leader that drains finishes its term, and a loss in that time is returned.
+func TestLeadDrains(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		mu := e.locker(holdfast.WithTTL(e.short(300 * time.Millisecond))).Mutex("a")
+		done := errors.New("done")
+		for _, lost := range []bool{false, true} {
+			ctx, shutdown := context.WithCancelCause(e.ctx())
+			err := mu.Lead(ctx, func(ctx context.Context) error {
+				shutdown(errShutdown)
+				s, _ := holdfast.FromContext(ctx)
+				<-s.Draining()
+				if lost {
+					e.must(e.direct.Del(e.ctx(), "a").Err())
+					<-ctx.Done()
+				} else if ctx.Err() != nil || !held(t, e, "a") {
+					t.Errorf("drained with %v, held %v", context.Cause(ctx), held(t, e, "a"))
+				}
+				return done
+			}, holdfast.WithDrain(time.Hour))
+			if !errors.Is(err, done) || errors.Is(err, holdfast.ErrGone) != lost || errors.Is(err, errShutdown) {
+				t.Errorf("lost %v: Lead = %v", lost, err)
+			}
+		}
+	})
+}
+
+// TestOptionsOfDoAndLead: options can be given to these calls, too.
+func TestOptionsOfDoAndLead(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		mu := e.locker().Mutex("a", holdfast.WithLabel("mutex"))
+		look := func(context.Context) error {
+			if label := e.inspect(mu).Label; label != "call" {
+				t.Errorf("held by %q", label)
+			}
+			return nil
+		}
+		e.must(mu.Do(e.ctx(), look, holdfast.WithLabel("call")))
+		e.must(mu.Lead(e.ctx(), look, holdfast.WithLabel("call")))
+		for name, err := range map[string]error{
+			"Do": mu.Do(e.ctx(), look, holdfast.WithTTL(1)), "Lead": mu.Lead(e.ctx(), look, holdfast.WithTTL(1)),
+		} {
+			if !errors.Is(err, holdfast.ErrInvalid) {
+				t.Errorf("%s with a TTL of 1ns: %v", name, err)
+			}
 		}
 	})
 }

@@ -7,9 +7,12 @@ import (
 	"runtime/pprof"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-go/holdfast"
@@ -45,7 +48,7 @@ func TestNoGoroutineUntilNeeded(t *testing.T) {
 // TestLeaks: cycles, cancelled waits, lost sessions and groups, all at once, and Close
 // in the middle. No goroutine is left, and in Redis only what expires.
 func TestLeaks(t *testing.T) {
-	each(t, func(t *testing.T, e *env) {
+	eachAlone(t, func(t *testing.T, e *env) {
 		l, link := e.linked(holdfast.WithTTL(200*time.Millisecond), holdfast.WithRetryInterval(5*time.Millisecond))
 		var wg sync.WaitGroup
 		for i := range 40 {
@@ -114,4 +117,40 @@ func running() string {
 		}
 	}
 	return strings.Join(ours, "\n\n")
+}
+
+// TestLeaksOfTopology: a Cluster that does not say which node has what is asked by goroutines of the
+// Locker's. Close ends them and does not return before they have ended.
+func TestLeaksOfTopology(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32 // questions under way
+		client := redis.NewClusterClient(&redis.ClusterOptions{
+			ClusterSlots: func(ctx context.Context) ([]redis.ClusterSlot, error) {
+				asked.Add(1)
+				defer asked.Add(-1)
+				if ctx.Err() == nil {
+					<-ctx.Done()
+					time.Sleep(time.Second) // go-redis looks at its context only between nodes
+				}
+				return nil, ctx.Err()
+			},
+		})
+		defer client.Close()
+		l := holdfast.New(client)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := l.Mutex("a").Acquire(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Acquire = %v", err)
+		}
+		if asked.Load() == 0 {
+			t.Fatal("nobody asks")
+		}
+		for range 2 { // Close may be called again
+			began := time.Now()
+			_ = l.Close()
+			if n, took := asked.Load(), time.Since(began); n > 0 || took > 14*time.Second {
+				t.Errorf("Close returned after %v with %d questions under way", took, n)
+			}
+		}
+	})
 }

@@ -139,6 +139,7 @@ func TestLeaseRacingSetTTL(t *testing.T) {
 // TestLeaseEndSeenByAll: at the end of the lease several goroutines look at the context at
 // once. One of them ends the session, and none of the others may find it live after that.
 func TestLeaseEndSeenByAll(t *testing.T) {
+	t.Parallel()
 	onReal(t, func(t *testing.T, e *env) {
 		mu := e.locker(holdfast.WithTTL(300*time.Millisecond), holdfast.WithoutRenewal()).Mutex("a")
 		for range 25 {

@@ -2,23 +2,23 @@ package holdfast
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"sync/atomic"
 
+	"github.com/holdfast-go/holdfast/internal/endctx"
+	"github.com/holdfast-go/holdfast/internal/lease"
+	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/store"
+	"github.com/holdfast-go/holdfast/internal/term"
 )
 
-// Mutex is one lock, known by its name to everybody on the same Redis. It holds no state
-// but its options: two Mutexes of one name are the same lock. It is safe for concurrent
-// use and must not be copied.
+// Mutex is one lock. Its name identifies it to all users of the same Redis. A Mutex has no
+// state but its options: two Mutexes of one name are the same lock. It is safe for
+// concurrent use and must not be copied.
 type Mutex struct {
 	_    noCopy
 	l    *Locker
-	name string
+	lock lease.Lock
 	conf *config
 	err  error // what is wrong with the name or the options
-	keys atomic.Pointer[store.Lock]
 }
 
 // noCopy makes go vet report copies.
@@ -27,26 +27,18 @@ type noCopy struct{}
 func (*noCopy) Lock()   {}
 func (*noCopy) Unlock() {}
 
-// Mutex returns the lock of that name: any bytes, at most [MaxNameLen], the Redis key
-// itself. Names that start with "holdfast:" and a digit are reserved; on a Cluster, a
-// name with a } and no {hash tag} is refused. It does no I/O. What is wrong with the name
-// or the options is the error of [Mutex.Err] and of every use.
+// Mutex returns the lock of that name, which is the Redis key: any bytes, at least one and
+// at most [MaxNameLen]. Names that start with "holdfast:" and a digit are reserved; on a
+// Cluster, a name with a } and no {hash tag} is refused. Mutex does no I/O. If the name or
+// an option is refused, [Mutex.Err] and every use return an ErrInvalid that says why.
 func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
-	m := &Mutex{l: l, name: name}
-	switch {
-	case name == "":
-		m.err = invalid("the name is empty")
-	case len(name) > MaxNameLen:
-		m.err = invalid("the name has %d bytes, more than %d", len(name), MaxNameLen)
-	}
-	if m.err == nil {
-		if err := l.store.Validate(name); err != nil {
-			m.err = invalid("%w", err)
-		}
+	m := &Mutex{l: l, lock: lease.Lock{Env: &l.env, Name: name}}
+	if err := l.store.Validate(name); err != nil {
+		m.err = invalid("%w", err)
 	}
 	conf, err := l.conf, l.confErr
 	if len(opts) > 0 {
-		conf, err = defaults().with(append(l.opts[:len(l.opts):len(l.opts)], opts...))
+		conf, err = l.defaults().with(append(l.opts[:len(l.opts):len(l.opts)], opts...))
 	}
 	if m.conf = conf; m.err == nil {
 		m.err = err
@@ -54,54 +46,50 @@ func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
 	return m
 }
 
-// lock returns the lock's keys, which most often its last request had, too.
-func (m *Mutex) lock() *store.Lock {
-	keys := m.keys.Load()
-	if keys == nil {
-		keys = store.NewLock(m.name)
-		m.keys.Store(keys)
-	}
-	return keys
-}
-
 // Name returns the lock's name.
-func (m *Mutex) Name() string { return m.name }
+func (m *Mutex) Name() string { return m.lock.Name }
 
 // String names the lock. Without it, fmt would show a token that the options give.
-func (m *Mutex) String() string { return "holdfast lock " + quote(m.name) }
+func (m *Mutex) String() string { return "holdfast lock " + operr.Quote(m.lock.Name) }
 
 // GoString is String, for the same reason.
 func (m *Mutex) GoString() string { return m.String() }
 
 // Err returns what is wrong with the lock's name or options, as an ErrInvalid, or nil.
-func (m *Mutex) Err() error { return wrap("lock", m.name, m.err) }
+func (m *Mutex) Err() error { return operr.Wrap("lock", m.lock.Name, m.err) }
 
-// Acquire takes the lock, waiting in line while others hold it, first come, first served,
-// and returns the session that holds it. The session's context is derived from ctx, which
-// so bounds the wait and the hold; the caller must call [Session.Release].
+// Acquire takes the lock and returns the session that holds it. While others hold it,
+// Acquire waits; waiters are served in the order in which they came. ctx bounds the wait and,
+// as the parent of the session's context, the hold. The caller must call [Session.Release].
+// A helper that bounds the wait by a context of its own gives it to [WithWaitContext], since the
+// session of a context that is cancelled when the helper returns is over by then.
 //
-// ErrWaitTimeout, ErrNested, ErrInvalid and ErrClosed are reported as such, the end of
-// ctx as its cause and its Err. An error of Redis or of the network at the first try is
-// returned at once, or after a few more if it may be of a connection that had broken unnoticed or of
-// a failover of a Cluster; once the lock is known to be held by another, those that may pass are
-// tried again, with back-off, until ctx or the wait timeout ends, and the last one is
-// joined to the result. When Acquire fails it leaves nothing behind in Redis: a request
-// whose outcome is unknown is taken back in the background, for 5 s at most. While a request
-// is on its way to a server that does not answer, it may be 50 ms until the end of ctx is noticed.
+// The error is ErrWaitTimeout, ErrNested, ErrInvalid or ErrClosed, or the cause of ctx's end
+// (and its Err). A Redis or network error at the first try is returned, after a few more tries
+// if a connection had just broken or a Cluster fails over; while the lock's slot moves to
+// another node, Acquire waits. Once another is known to hold the lock, errors that may pass are
+// retried with back-off until ctx or the wait timeout ends; the last is joined to the result.
+//
+// If Acquire fails, it leaves nothing behind in Redis: a request that may have run is undone in
+// the background, until Redis answers or what it took has expired. If the server does not
+// answer, the end of ctx may be noticed 50 ms late.
 func (m *Mutex) Acquire(ctx context.Context, opts ...Option) (*Session, error) {
-	s, err := m.acquire(ctx, opts, campaign{})
-	return s, wrap("acquire", m.name, err)
+	s, err := m.acquire(ctx, opts, false)
+	return s, operr.Wrap("acquire", m.lock.Name, err)
 }
 
 // TryAcquire tries once to take the lock, and returns ErrHeld if another holds it or waits
-// for it. For all else see [Mutex.Acquire].
+// for it. If the server hangs, it waits for the answer until the client's time-outs end,
+// 5 s by default, or until ctx is done, which also bounds the hold; Acquire with a
+// [WithWaitTimeout] of 0 waits for the answer at most 1 s. Otherwise it is like
+// [Mutex.Acquire], and a helper's own context belongs into [WithWaitContext] here, too.
 func (m *Mutex) TryAcquire(ctx context.Context, opts ...Option) (*Session, error) {
-	s, err := m.acquire(ctx, opts, campaign{once: true})
-	return s, wrap("try to acquire", m.name, err)
+	s, err := m.acquire(ctx, opts, true)
+	return s, operr.Wrap("try to acquire", m.lock.Name, err)
 }
 
-// Lock acquires the lock and returns its session's context, and the function that
-// releases it, which waits for the session's groups:
+// Lock acquires the lock as [Mutex.Acquire] does. It returns the session's context, and a
+// function that waits for the session's groups and releases the lock:
 //
 //	ctx, release := mu.Lock(ctx)
 //	defer release()
@@ -109,93 +97,81 @@ func (m *Mutex) TryAcquire(ctx context.Context, opts ...Option) (*Session, error
 //		return context.Cause(ctx)
 //	}
 //
-// If the lock can't be had, the context is already done, context.Cause(ctx) says why, and
-// release does nothing. The session is [FromContext] of the context.
-func (m *Mutex) Lock(ctx context.Context, opts ...Option) (context.Context, func()) {
+// If the lock was not acquired, the context is already done, and context.Cause(ctx) says why.
+// [FromContext] of the context returns the session.
+//
+// release returns nil only if the lock was held from Lock's return until release gave it back.
+// Otherwise it returns why the lock was not acquired, or the ErrLost, ErrMaxHold or ErrClosed
+// that ended the session, even if nobody had looked at the context by then, or what
+// [Session.Release] returns. After a loss, context.Cause(ctx) stays the loss. A program that
+// must know whether its work was alone to the end uses release's error:
+//
+//	defer func() { err = errors.Join(err, release()) }()
+//
+// release may be called again, and concurrently.
+func (m *Mutex) Lock(ctx context.Context, opts ...Option) (_ context.Context, release func() error) {
 	s, err := m.Acquire(ctx, opts...)
 	if err != nil {
 		failed, cancel := context.WithCancelCause(ctx)
 		cancel(err)
-		return failed, func() {}
+		return failed, func() error { return err }
 	}
-	// What release could report is in the log: a lock that was lost has told its context,
-	// and one that can't be given back expires.
-	return s.Context(), func() { _ = s.Release(context.WithoutCancel(ctx)) }
+	return s.Context(), func() error {
+		cause, released := term.Conclude(ctx, s)
+		return operr.Join(cause, released)
+	}
 }
 
-// Do acquires the lock, runs fn under it, waits for fn and releases the lock, also if fn
-// panics. It returns fn's error. If the session ended before fn returned, because the
-// lock was lost or its maximum hold reached, that cause is joined: with
-// errors.Is(err, ErrLost) the work may have overlapped with another's, as far as it
-// ignored its context.
-func (m *Mutex) Do(ctx context.Context, fn func(context.Context) error) error {
-	s, err := m.Acquire(ctx)
+// Do acquires the lock as [Mutex.Acquire] does, calls fn with the session's context, and releases
+// the lock when fn returns or panics. It returns fn's error. If the session ended before fn
+// returned (ErrLost, ErrMaxHold, ErrClosed), that cause is joined. If errors.Is(err, ErrLost), fn
+// may have overlapped with another holder's work for as long as it ignored its context.
+func (m *Mutex) Do(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
+	s, err := m.Acquire(ctx, opts...)
 	if err != nil {
 		return err
 	}
-	return s.term(ctx, fn)
+	return term.Run(ctx, s, fn)
 }
 
-// term runs fn under the session and ends the session.
-func (s *Session) term(ctx context.Context, fn func(context.Context) error) (err error) {
-	defer func() { // also when fn panics or calls runtime.Goexit
-		cause := s.Err()
-		released := s.Release(context.WithoutCancel(ctx))
-		if errors.Is(cause, ErrLost) || errors.Is(cause, ErrMaxHold) || errors.Is(cause, ErrClosed) {
-			err = join(err, cause)
-		}
-		if errors.Is(released, ErrLost) {
-			err = join(err, released)
-		}
-	}()
-	return fn(s.Context())
-}
-
-// Resume takes up a lease by its token: one that another session detached, or that
-// another process, in whatever language, acquired with SET NX. The new session has its
-// own attempt and a new fence, and at least the full TTL; a session that held the lease
-// until now is told, and ends at its next renewal at the latest. If the token does not hold
-// the lock, the error is ErrGone or ErrTaken, both of which are ErrLost. WithToken has no
-// effect here.
+// Resume makes a session of a lock that is held by its token: after [Session.Detach], or after
+// another process, in any language, acquired it with SET NX. The session has an attempt of its
+// own, a new fence, and at least the full TTL; a lock without expiry stays one, as if by
+// [WithoutExpiry]. A session that held the lock until now is notified, and ends at its next
+// renewal at the latest. If the token does not hold the lock, the error is ErrGone or ErrTaken, both of
+// which are ErrLost. WithToken has no effect here. ctx is as in [Mutex.Acquire].
 func (m *Mutex) Resume(ctx context.Context, token string, opts ...Option) (*Session, error) {
 	s, err := m.resume(ctx, opts, token)
-	return s, wrap("resume", m.name, err)
+	return s, operr.Wrap("resume", m.lock.Name, err)
 }
 
-// Locked reports whether anybody holds the lock.
+// Locked asks Redis whether anybody holds the lock. ctx bounds the request.
 func (m *Mutex) Locked(ctx context.Context) (bool, error) {
 	r, err := m.ask(ctx, m.l.store.Inspect)
-	return err == nil && r.Status != store.Gone, wrap("look at", m.name, err)
+	return err == nil && r.Status != store.Gone, operr.Wrap("look at", m.lock.Name, err)
 }
 
 // ask sends a request about the lock that is nobody's in particular.
 func (m *Mutex) ask(ctx context.Context, request func(*store.Lock) store.Call) (store.Reply, error) {
+	return m.asked(ctx, request, m.l.send.Ask)
+}
+
+// askOnce is ask for a request whose second run would not spare the next holder or, with a fence,
+// would find only that one.
+func (m *Mutex) askOnce(ctx context.Context, request func(*store.Lock) store.Call) (store.Reply, error) {
+	return m.asked(ctx, request, m.l.send.AskOnce)
+}
+
+func (m *Mutex) asked(ctx context.Context, request func(*store.Lock) store.Call,
+	ask func(context.Context, store.Call) (store.Reply, error)) (store.Reply, error) {
 	mustContext(ctx)
 	if m.err != nil {
 		return store.Reply{}, m.err
 	}
-	ctx, done := m.l.bind(ctx)
+	ctx, done := endctx.Either(ctx, m.l.ctx)
 	defer done()
-	r, err := m.l.ask(ctx, request(m.lock()))
-	return r, ended(ctx, err)
-}
-
-// bind returns a context that ends with ctx or, with ErrClosed, with the Locker.
-func (l *Locker) bind(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(l.ctx, func() { cancel(ErrClosed) })
-	if l.ctx.Err() != nil {
-		cancel(ErrClosed) // at once
-	}
-	return ctx, func() { stop(); cancel(nil) }
-}
-
-// ended adds a done context's Err to its cause, so that errors.Is finds both.
-func ended(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil || errors.Is(err, ctx.Err()) || errors.Is(err, ErrClosed) {
-		return err
-	}
-	return fmt.Errorf("%w (%w)", err, ctx.Err())
+	r, err := ask(ctx, request(m.lock.Keys()))
+	return r, operr.Ended(ctx, err)
 }
 
 func mustContext(ctx context.Context) {

@@ -93,7 +93,7 @@ func TestObserver(t *testing.T) {
 		if !errors.Is(err, holdfast.ErrHeld) || !errors.Is(err2, holdfast.ErrWaitTimeout) {
 			t.Error(err, err2)
 		}
-		want("in vain", "lock not after 0s: held true, timeout false", "lock not after 1s: held false, timeout true")
+		want("in vain", "lock not after 0s: held true, timeout true", "lock not after 1s: held false, timeout true")
 		time.Sleep(5 * time.Second)
 		want("renewed", "lock renewed in time: true")
 

@@ -1,158 +1,189 @@
 package holdfast
 
 import (
+	"context"
 	"log/slog"
-	"os"
-	"strconv"
-	"sync"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/settings"
+	"github.com/holdfast-go/holdfast/internal/store"
 )
 
 // Defaults, used where no option says otherwise.
 const (
-	DefaultTTL           = 10 * time.Second
-	DefaultRetryInterval = 100 * time.Millisecond // redis-py's sleep
+	DefaultTTL           = settings.TTL           // 10 s
+	DefaultRetryInterval = settings.RetryInterval // 100 ms, as redis-py's sleep
 )
 
 // Limits of what is accepted, in bytes.
 const (
-	MaxNameLen  = 4096
-	MaxTokenLen = 4096
-	MaxLabelLen = 256
+	MaxNameLen  = store.MaxNameLen     // 4096
+	MaxTokenLen = settings.MaxTokenLen // 4096
+	MaxLabelLen = settings.MaxLabelLen // 256
 )
-
-const (
-	// claimTTL is what a waiter is granted the lock for, until it is heard of (CLAIM in
-	// queue.lua), and what a lock without expiry is first taken for, likewise.
-	claimTTL = 3 * time.Second
-	// idleCheck is how often a session without expiry asks whether it is still the holder.
-	idleCheck = 5 * time.Second
-	// minGap is the least time in which a renewal makes sense to be tried.
-	minGap = 10 * time.Millisecond
-	// fewestTries to renew must fit between the first and the end of the lease, counting
-	// it.
-	fewestTries = 2
-)
-
-// maxDuration bounds what is accepted, so that no sum of two overflows.
-const maxDuration = 100 * 365 * 24 * time.Hour
-
-// margin is how much earlier than Redis a lease is held to end: 2% for clocks that run
-// at different rates (quartz differs by 0.01%; the rest is for a server's clock that is
-// slewed or stepped a little) and 20 ms for a timer that fires late.
-func margin(ttl time.Duration) time.Duration { return ttl/50 + 20*time.Millisecond }
 
 // Option sets how a lock is taken and held. Given to [New] it is the default of every
-// lock, given to [Locker.Mutex] that of one, and given to a call it holds for the
-// session that the call makes. The innermost wins.
+// lock, given to [Locker.Mutex] that of one lock, and given to a call it is for the session
+// that the call makes. The innermost wins.
 type Option func(*config)
 
 type config struct {
-	ttl        time.Duration
-	noExpiry   bool
-	interval   time.Duration // 0: half the TTL
-	noRenewal  bool
-	retry      time.Duration
-	wait       time.Duration
-	hasWait    bool
-	token      string
-	hasToken   bool
-	label      string
-	maxHold    time.Duration
-	hasMax     bool
-	replicas   int
-	ackTimeout time.Duration
-	log        *slog.Logger
-	observer   *Observer
+	settings.Settings
+	waitCtx  context.Context // bounds the wait, beside the call's; may be nil
+	log      *slog.Logger    // nil: see warn
+	observer *Observer
+	all      *Sessions // that the session is one of, or nil
 }
 
-func defaults() config {
-	return config{ttl: DefaultTTL, retry: DefaultRetryInterval, label: hostPID(), log: slog.New(slog.DiscardHandler)}
-}
+func defaults() config { return config{Settings: settings.Default()} }
 
-// hostPID is the default label.
-var hostPID = sync.OnceValue(func() string {
-	host, err := os.Hostname()
-	if err != nil || len(host) > MaxLabelLen-24 {
-		host = "?"
-	}
-	return host + ":" + strconv.Itoa(os.Getpid())
-})
-
-// WithTTL sets how long the lock outlives its holder's last sign of life (redis-py's
-// timeout; default [DefaultTTL]). Redis counts in milliseconds; a fraction is dropped.
-// A session must be able to renew in time: the TTL is refused if it is too short for its
-// safety margin of 2% + 20 ms and two tries (84 ms with renewal).
+// WithTTL sets the lock's time to live, counted from each renewal (redis-py's timeout;
+// default [DefaultTTL]). Redis counts in milliseconds; a fraction is dropped. A TTL is
+// refused if it is too short for the safety margin of 2% + 20 ms and two tries to renew:
+// the least is 84 ms with renewal.
 func WithTTL(ttl time.Duration) Option {
-	return func(c *config) { c.ttl, c.noExpiry = ttl, false }
+	return func(c *config) { c.TTL, c.NoExpiry = ttl, false }
 }
 
-// WithoutExpiry takes the lock without a TTL (redis-py's timeout=None): a holder that
-// dies keeps it until somebody calls [Mutex.ForceRelease]. The session still asks at its
-// renewal interval (default 5 s) whether it is the holder, and ends if it is not; it does
-// not end because Redis can't be reached, since its key can't expire.
-func WithoutExpiry() Option { return func(c *config) { c.noExpiry = true } }
+// WithoutExpiry takes the lock without a TTL (redis-py's timeout=None): if the holder dies, the
+// lock stays held until somebody calls [Mutex.ForceRelease]. The session still asks at its
+// renewal interval (default 5 s) whether it is the holder, and ends if it is not. It does not
+// end if Redis can't be reached, since its key can't expire.
+func WithoutExpiry() Option { return func(c *config) { c.NoExpiry = true } }
 
-// WithRenewInterval sets the time from one renewal to the next. The default is TTL/2:
-// against TTL/3 it saves a third of the commands, and of a TTL of 10 s it leaves 4.8 s
-// for three more tries, which is longer than a Sentinel failover takes. An interval that
-// leaves room for fewer than two tries before the lease ends is refused.
+// WithRenewInterval sets the time from one renewal to the next, at least 1 ms. The default is
+// TTL/2: compared with TTL/3 it saves a third of the commands, and at a TTL of 10 s it leaves
+// 4.8 s for more tries, which is longer than a Sentinel failover takes. An interval that leaves
+// room for fewer than two tries before the lease ends is refused.
 func WithRenewInterval(d time.Duration) Option {
-	return func(c *config) { c.interval, c.noRenewal = d, false }
+	return func(c *config) { c.Interval, c.NoRenewal = d, false }
 }
 
-// WithoutRenewal makes the session end with its first TTL unless the caller extends it. A
-// lock without expiry is then not looked after at all: see [Session.Check].
-func WithoutRenewal() Option { return func(c *config) { c.noRenewal = true } }
+// WithoutRenewal makes the session end with its first TTL unless the caller extends it. With
+// [WithoutExpiry] the session then does not ask whether it is still the holder: see
+// [Session.Check].
+func WithoutRenewal() Option { return func(c *config) { c.NoRenewal = true } }
 
-// WithRetryInterval sets how often a waiter asks when it can't be told that it has the
-// lock, because a stranger such as redis-py holds it or Pub/Sub does not work (redis-py's
-// sleep; default [DefaultRetryInterval], at least 1 ms), and how long it pauses after a try
-// that failed. Each pause is varied by a quarter, and a waiter asks earlier when the holder's
-// TTL runs out earlier.
-func WithRetryInterval(d time.Duration) Option { return func(c *config) { c.retry = d } }
+// WithRetryInterval sets how often a waiter asks if it can't be notified of a release, because a
+// stranger such as redis-py holds the lock or Pub/Sub does not work, and how long it first
+// pauses after a try that failed (redis-py's sleep; default [DefaultRetryInterval], at least
+// 1 ms). Each pause is varied by a quarter, and a waiter asks earlier if the holder's TTL runs
+// out earlier.
+func WithRetryInterval(d time.Duration) Option { return func(c *config) { c.Retry = d } }
 
 // WithWaitTimeout bounds how long Acquire waits for a lock that another holds (redis-py's
 // blocking_timeout; default: as long as its context lasts). There is always one try, and
-// one more when the time is up; 0 is the one try alone.
+// one more when the time is up. 0 means a single try, whose error is that of TryAcquire:
+// ErrHeld, which is ErrWaitTimeout, too. The try may take up to 1 s; after that ErrWaitTimeout
+// says that Redis did not answer.
 func WithWaitTimeout(d time.Duration) Option {
-	return func(c *config) { c.wait, c.hasWait = d, true }
+	return func(c *config) { c.Wait, c.HasWait = d, true }
 }
 
-// WithToken gives the token instead of having a random one made (redis-py's token): any
-// bytes, at least one and at most [MaxTokenLen]. Two sessions with the same token still
-// exclude each other.
+// WithToken sets the token, instead of a random one (redis-py's token): any bytes, at least
+// one and at most [MaxTokenLen]. Two sessions with the same token still exclude each other.
 func WithToken(token string) Option {
-	return func(c *config) { c.token, c.hasToken = token, true }
+	return func(c *config) { c.Token, c.HasToken = token, true }
 }
 
-// WithLabel sets what Inspect shows of the holder (default host:pid), at most
+// WithLabel sets the text that Inspect shows of the holder (default host:pid), at most
 // [MaxLabelLen] bytes.
-func WithLabel(label string) Option { return func(c *config) { c.label = label } }
+func WithLabel(label string) Option { return func(c *config) { c.Label = label } }
 
-// WithMaxHold caps the whole hold, counted from the acquisition: then the session ends
-// with ErrMaxHold, however well its renewals go.
+// WithMaxHold ends the session with ErrMaxHold so long after the acquisition, even if renewals
+// succeed. At least 1 ms; default: never.
 func WithMaxHold(d time.Duration) Option {
-	return func(c *config) { c.maxHold, c.hasMax = d, true }
+	return func(c *config) { c.MaxHold, c.HasMax = d, true }
 }
 
-// WithReplicas makes an acquisition count only when at least n replicas have it, as they
-// say within the timeout (at least 1 ms, and less than the TTL can be trusted for): one
-// that too few have is undone, with ErrReplicas, which says how many had it. Default: 0,
-// nobody is asked.
+// WithMinHold keeps the lock for at least so long after it was taken (at least 1 ms; default: not
+// at all), even if it is released earlier: for work that must run once on machines whose clocks
+// differ, and that may take less time than they differ by. Release does not wait: it leaves the
+// rest of the time to Redis, as the key's TTL, so the process may end. In that time nobody
+// has the lock, and [Info] says Kept; after that whoever has waited longest gets it. Waiters in this
+// process wait for it, too. [Mutex.ForceRelease] ends it early.
 //
-// Redis replicates asynchronously, so a failover can lose a lock that was acquired just
-// before; with n replicas that have it, only one that promotes another can. What follows is
-// not waited for: renewals, so a promoted replica may end the lease earlier than the master
-// would have, and releases. It costs a round trip and the replicas' lag at each acquisition
-// but those passed on within the process. WAIT is what asks them
-// (https://redis.io/docs/latest/commands/wait/); a managed Redis may not have it.
-func WithReplicas(n int, timeout time.Duration) Option {
-	return func(c *config) { c.replicas, c.ackTimeout = n, timeout }
+// The time begins when the lock was known to be held; if another session of this process passed
+// it on, it begins then. It applies if the work failed, too, and after the end of the context. It
+// does not apply to a session that was detached, nor if Redis did not answer the release, the
+// process died, or the session was lost: then only the TTL counts. A minimum hold longer than the
+// maximum hold ([WithMaxHold]) is refused.
+func WithMinHold(d time.Duration) Option {
+	return func(c *config) { c.MinHold, c.HasMin = d, true }
 }
 
-// WithLogger reports losses (warn) and renewals that failed (info) to a logger, under
-// the attributes lock, fence, error. Default: silent.
+// WithDrain lets work that is under way finish, still holding, when the caller's context ends. That
+// ends waiting at once, and no session begins after it, but the context of a session that holds the
+// lock goes on, renewed, until Release or for d at most; its cause is then [ErrDrainOver] and the
+// cause of the caller's context. A loss, the maximum hold, Close and the end of an outer session,
+// from whose context the caller's is derived, end it at once. [Session.Draining] tells the work.
+// The deadline of the session's context is d after the caller's. Default: 0, which turns it off.
+func WithDrain(d time.Duration) Option { return func(c *config) { c.Drain = d } }
+
+// WithWaitContext has ctx bound the wait, too, but not the hold: the session goes on when ctx ends.
+// Its context is derived from the one that is given to Acquire. If ctx ends while Acquire waits,
+// the error is ctx's cause (and its Err). Default: only the call's context bounds the wait. ctx
+// must not be nil.
+func WithWaitContext(ctx context.Context) Option {
+	mustContext(ctx)
+	return func(c *config) { c.waitCtx = ctx }
+}
+
+// WithReplicas makes an acquisition count only when at least n replicas confirm it within the
+// timeout (at least 1 ms, and less than the time for which the TTL can be trusted). If too few
+// do, it is undone, and ErrReplicas says how many had it. Default: 0, no replica is asked.
+//
+// Redis replicates asynchronously, so a failover can lose a lock that was acquired just before.
+// If n replicas have the lock, it is lost only if a replica without it is promoted. Renewals and
+// releases are not waited for, so on a promoted replica the lease may end earlier than on the
+// master. The option costs a round trip and the replicas' lag at each acquisition, except for those passed on
+// within the process. It uses WAIT (https://redis.io/docs/latest/commands/wait/), which a managed
+// Redis may not have.
+func WithReplicas(n int, timeout time.Duration) Option {
+	return func(c *config) { c.Replicas, c.AckTimeout = n, timeout }
+}
+
+// WithTurnsForStrangers lets workers of other libraries get the lock while Holdfast's workers
+// are busy with it. Strangers poll, and as long as a Holdfast worker waits, a lock that another
+// one releases is never free: beside two busy goroutines redis-py gets nothing. With this
+// option, once in every (1 ms or more), a release leaves the lock free for gap (1 ms to 10 s,
+// at most every) although others wait, and within the process it is passed on no longer than
+// every. Gap must be longer than the strangers' poll interval: 150 ms suits redis-py's 100 ms,
+// and a second is a good every.
+//
+// No Holdfast worker takes the lock in that time, with the option or without; TryAcquire returns
+// ErrHeld. Waiters keep their places. So Holdfast's workers lose about gap/every of the time, or
+// more if a stranger takes the lock. With [WithMinHold] the gap comes when the minimum hold has
+// ended. Default: off, which costs nothing; both 0 turns it off.
+func WithTurnsForStrangers(every, gap time.Duration) Option {
+	return func(c *config) { c.TurnEvery, c.TurnGap = every, gap }
+}
+
+// WithFailoverGrace closes the gap that a crash, a restart or a failover leaves: what the last master
+// acknowledged may be missing in the data of the next. A server whose data has another replication
+// history than before gives no lock for d. Every lease that the last one gave is over by then, and
+// sessions that are live are renewed meanwhile as ever. Waiters keep their places; TryAcquire returns an
+// [ErrFailoverGrace], which is an [ErrHeld], too. Default: off. Only for [New].
+//
+// d must be at least 1.02 times the sum of the Locker's TTL and of the time for which a master that was
+// replaced may go on answering: 0 with a single server; 15 s with Sentinel, or min-replicas-max-lag and
+// a second if min-replicas-to-write is the number of all replicas (Redis 7 or later); of a Cluster
+// cluster-node-timeout. "holdfast check" says what it should be. All users of a lock must have the option, with the same d and TTL. No lock of
+// the Locker has a longer TTL, none is without expiry, and a session that was extended is believed for
+// no longer than that TTL after each confirmation. It needs the right to INFO (+info).
+//
+// The first Locker that a deployment ever sees, and each one after FLUSHALL or an unplanned change of
+// the history, waits for d, since nothing is known of what was before; later Lockers find in Redis how
+// old the history is. A first replica that is added, or the last one removed for an hour, also changes
+// it. docs/failover.md has the rules, and what they do not cover.
+func WithFailoverGrace(d time.Duration) Option {
+	return func(c *config) { c.Failover = &settings.Failover{Grace: d} }
+}
+
+// WithLogger logs losses, errors that [Mutex.Lead] does not return and campaigns that it tries again
+// (warn), and renewals that failed (info), with the attributes lock, fence and error. Default:
+// [slog.Default] gets what is logged at warn, since work may have overlapped; failed renewals are
+// not logged, since the next one most often succeeds. nil turns all of it off.
 func WithLogger(log *slog.Logger) Option {
 	return func(c *config) {
 		if log == nil {
@@ -162,128 +193,29 @@ func WithLogger(log *slog.Logger) Option {
 	}
 }
 
+// warn logs what must not be lost in silence.
+func (c *config) warn(text string, attrs ...any) {
+	log := c.log
+	if log == nil {
+		log = slog.Default()
+	}
+	log.Warn(text, attrs...)
+}
+
 // with returns a copy with more options applied, or the first thing wrong with it.
 func (c config) with(opts []Option) (*config, error) {
+	of := c.Failover
 	for _, opt := range opts {
 		opt(&c)
 	}
-	if err := c.validate(); err != nil {
-		return &c, err
-	}
-	c.ttl = c.ttl.Truncate(time.Millisecond)
-	return &c, nil
-}
-
-func (c *config) validate() error {
-	for what, d := range map[string]time.Duration{
-		"TTL": c.ttl, "replicas' timeout": c.ackTimeout, "renew interval": c.interval, "retry interval": c.retry, "wait timeout": c.wait, "maximum hold": c.maxHold,
-	} {
-		if d > maxDuration {
-			return invalid("%s %v is over %v", what, d, maxDuration)
+	if of != nil {
+		if err := c.SetFailover(of); err != nil {
+			return &c, invalid("%w", err)
 		}
 	}
-	if err := c.validateLease(); err != nil {
-		return err
+	if err := c.Validate(); err != nil {
+		return &c, invalid("%w", err)
 	}
-	switch {
-	case c.retry < time.Millisecond:
-		return invalid("retry interval %v is under 1ms", c.retry)
-	case c.hasWait && c.wait < 0:
-		return invalid("wait timeout %v is negative", c.wait)
-	case c.hasMax && c.maxHold < time.Millisecond:
-		return invalid("maximum hold %v is under 1ms", c.maxHold)
-	case c.replicas < 0:
-		return invalid("%d replicas are fewer than none", c.replicas)
-	case c.replicas > 0 && c.ackTimeout < time.Millisecond:
-		return invalid("replicas' timeout %v is under 1ms", c.ackTimeout)
-	case c.replicas > 0 && !c.noExpiry && c.ackTimeout >= window(c.ttl):
-		return invalid("replicas' timeout %v is not under the %v that a TTL of %v can be trusted for",
-			c.ackTimeout, window(c.ttl), c.ttl)
-	case c.hasToken && c.token == "":
-		return invalid("the token is empty")
-	case len(c.token) > MaxTokenLen:
-		return invalid("the token has %d bytes, more than %d", len(c.token), MaxTokenLen)
-	case len(c.label) > MaxLabelLen:
-		return invalid("the label has %d bytes, more than %d", len(c.label), MaxLabelLen)
-	}
-	return nil
-}
-
-// validateLease checks that the TTL outlasts its margin and that enough tries to renew
-// fit into it.
-func (c *config) validateLease() error {
-	if c.interval != 0 && c.interval < time.Millisecond {
-		return invalid("renew interval %v is under 1ms", c.interval)
-	}
-	if c.noExpiry {
-		return nil
-	}
-	if err := c.fits(c.ttl); err != nil {
-		return err
-	}
-	if c.noRenewal {
-		return nil
-	}
-	if most := window(c.ttl) - fewestTries*minGap; c.renewEvery() > most {
-		return invalid("renew interval %v leaves fewer than %d tries in a TTL of %v: %v at most",
-			c.renewEvery(), fewestTries, c.ttl, most)
-	}
-	return nil
-}
-
-// fits refuses a TTL that is too short to be held.
-func (c *config) fits(ttl time.Duration) error {
-	switch {
-	case ttl < time.Millisecond:
-		return invalid("TTL %v is under 1ms", ttl)
-	case ttl > maxDuration:
-		return invalid("TTL %v is over %v", ttl, maxDuration)
-	}
-	need := minGap
-	if !c.noRenewal {
-		need = 2 * fewestTries * minGap // half of it goes by before the first renewal
-	}
-	if window(ttl) < need {
-		return invalid("TTL %v less its safety margin of %v leaves %v, and a session needs %v",
-			ttl, margin(ttl), window(ttl), need)
-	}
-	return nil
-}
-
-// window is how long a session may trust a TTL.
-func window(ttl time.Duration) time.Duration { return ttl - margin(ttl) }
-
-// renewEvery is the time from one renewal to the next.
-func (c *config) renewEvery() time.Duration {
-	switch {
-	case c.interval != 0:
-		return c.interval
-	case c.noExpiry:
-		return idleCheck
-	default:
-		return c.ttl / 2
-	}
-}
-
-// retryRenewal is the time from one try of a renewal to the next: a quarter of what the
-// lease leaves for them.
-func (c *config) retryRenewal() time.Duration {
-	if c.noExpiry {
-		return c.renewEvery()
-	}
-	return min(max((window(c.ttl)-c.renewEvery())/4, minGap), 5*time.Second)
-}
-
-// claim is the lease that a waiter is granted.
-func (c *config) claim() time.Duration {
-	if c.noExpiry {
-		return claimTTL
-	}
-	return min(c.ttl, claimTTL)
-}
-
-// alike reports whether a lease taken with these options serves a call with the other's.
-func (c *config) alike(o *config) bool {
-	return c == o || c.ttl == o.ttl && c.noExpiry == o.noExpiry && c.interval == o.interval &&
-		c.noRenewal == o.noRenewal && c.replicas == o.replicas && c.label == o.label && !c.hasToken && !o.hasToken
+	c.TTL = c.TTL.Truncate(time.Millisecond)
+	return &c, nil
 }

@@ -48,8 +48,18 @@ func TestBadInput(t *testing.T) {
 		{"a", opts(holdfast.WithWaitTimeout(-time.Second)), []string{"-1s"}},
 		{"a", opts(holdfast.WithMaxHold(0)), []string{"0s", "1ms"}},
 		{"a", opts(holdfast.WithTTL(math.MaxInt64)), []string{"2562047h", "876000h"}},
+		{"a", opts(holdfast.WithMinHold(0)), []string{"minimum hold 0s", "1ms"}},
+		{"a", opts(holdfast.WithMinHold(-time.Second)), []string{"minimum hold -1s", "1ms"}},
+		{"a", opts(holdfast.WithMinHold(math.MaxInt64)), []string{"minimum hold", "2562047h", "876000h"}},
+		{"a", opts(holdfast.WithMinHold(2*time.Second), holdfast.WithMaxHold(time.Second)), []string{"minimum hold 2s", "maximum hold 1s"}},
 		{"a", opts(holdfast.WithMaxHold(math.MaxInt64)), []string{"maximum hold", "2562047h", "876000h"}},
+		{"a", opts(holdfast.WithDrain(-time.Second)), []string{"drain time -1s", "under 0s"}},
+		{"a", opts(holdfast.WithDrain(math.MaxInt64)), []string{"drain time", "2562047h", "876000h"}},
 		{"a", opts(holdfast.WithRetryInterval(math.MaxInt64)), []string{"retry", "2562047h", "876000h"}},
+		{"a", opts(holdfast.WithTurnsForStrangers(time.Second, 0)), []string{"gap 0s", "1ms", "10s"}},
+		{"a", opts(holdfast.WithTurnsForStrangers(time.Minute, 11*time.Second)), []string{"gap 11s", "1ms", "10s"}},
+		{"a", opts(holdfast.WithTurnsForStrangers(100*time.Millisecond, 150*time.Millisecond)), []string{"100ms", "150ms"}},
+		{"a", opts(holdfast.WithTurnsForStrangers(-1, 0)), []string{"gap 0s"}},
 		{"a", opts(holdfast.WithToken("")), []string{"token is empty"}},
 		{"a", opts(holdfast.WithToken(long)), []string{"5000", "4096"}},
 		{"a", opts(holdfast.WithLabel(long)), []string{"5000", "256"}},
@@ -159,6 +169,32 @@ func TestPanics(t *testing.T) {
 			}()
 			f()
 		}()
+	}
+}
+
+// TestNilPointer: a client that is a nil pointer, or embeds one, is refused by every use, and
+// nothing panics.
+func TestNilPointer(t *testing.T) {
+	for _, client := range []redis.UniversalClient{
+		(*redis.Client)(nil), (*redis.ClusterClient)(nil), (*redis.Ring)(nil), struct{ *redis.Client }{}, &struct{ redis.UniversalClient }{},
+	} {
+		l := holdfast.New(client)
+		mu := l.Mutex("a")
+		_, acquire := mu.Acquire(t.Context())
+		_, try := mu.TryAcquire(t.Context())
+		_, resume := mu.Resume(t.Context(), "token")
+		_, locked := mu.Locked(t.Context())
+		for i, err := range []error{mu.Err(), acquire, try, resume, locked, mu.ForceRelease(t.Context())} {
+			if !errors.Is(err, holdfast.ErrInvalid) || !strings.Contains(err.Error(), "nil pointer") {
+				t.Errorf("%T, %d: %v", client, i, err)
+			}
+		}
+		for _, err := range l.List(t.Context(), "") {
+			if err == nil || !strings.Contains(err.Error(), "nil pointer") {
+				t.Errorf("%T, List: %v", client, err)
+			}
+		}
+		_ = l.Close()
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
 // chaos is a network that delays, loses and reorders requests and answers at random, and
@@ -143,7 +144,8 @@ func (c *chaos) check() error {
 // any two events the invariants hold.
 func TestOwnersChaos(t *testing.T) {
 	const ttl, lasts = 400 * time.Millisecond, 40 * time.Second
-	for seed := range uint64(8) {
+	for i := range redistest.Phases(t, 8, 3) {
+		seed := uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			onFake(t, func(t *testing.T, e *env) {

@@ -22,15 +22,22 @@ import (
 // atOnce runs the functions at the same time and reports their errors.
 func atOnce(t *testing.T, runs []func() error) {
 	t.Helper()
+	if err := errorsOf(runs); err != nil {
+		t.Error(err)
+	}
+}
+
+// errorsOf runs the functions at the same time and returns their errors.
+func errorsOf(runs []func() error) error {
 	results := make(chan error)
 	for _, run := range runs {
 		go func() { results <- run() }()
 	}
+	var all []error
 	for range runs {
-		if err := <-results; err != nil {
-			t.Error(err)
-		}
+		all = append(all, <-results)
 	}
+	return errors.Join(all...)
 }
 
 // failures is a logger that counts renewals that failed.
@@ -53,15 +60,10 @@ func (f *failures) Handle(_ context.Context, r slog.Record) error {
 // TestOwnersTransient: faults that pass while there is time for one more try of the
 // renewal don't end the session, whenever they come.
 func TestOwnersTransient(t *testing.T) {
-	const (
-		ttl      = 3 * time.Second
-		interval = ttl / 2
-		latency  = 50 * time.Millisecond // each way: faults also hit what is under way
-	)
-	// One or two of the four tries; the client's repeated dials, 100 ms apart, fail too.
-	lasts := (ttl - marginOf(ttl) - interval) / 2
+	const latency = 50 * time.Millisecond // each way: faults also hit what is under way
 	reset := fault{name: "reset", cut: onLink(redistest.Link.Reset), restore: onLink(redistest.Link.Heal)}
-	each(t, func(t *testing.T, e *env) {
+	test := func(e *env, ttl, lasts time.Duration) error {
+		interval := ttl / 2
 		instants, least := 40, 10
 		if e.fake == nil { // most tries outlive a fault here: the dial that ends it is another of the same try
 			instants, least = 20, 1
@@ -94,11 +96,18 @@ func TestOwnersTransient(t *testing.T) {
 				})
 			}
 		}
-		atOnce(t, runs)
-		if n := int(log.n.Load()); n < least {
-			t.Errorf("of the renewals only %d failed: the faults hit nothing", n)
+		if err := errorsOf(runs); err != nil {
+			return err
 		}
-	})
+		if n := int(log.n.Load()); n < least {
+			return fmt.Errorf("of the renewals only %d failed: the faults hit nothing", n)
+		}
+		return nil
+	}
+	const ttl = 3 * time.Second
+	// One or two of the four tries; the client's repeated dials, 100 ms apart, fail too.
+	lasts := (ttl - marginOf(ttl) - ttl/2) / 2
+	eachSteady(t, onRealCrowd, lasts, func(e *env, pace time.Duration) error { return test(e, ttl*pace, lasts*pace) })
 }
 
 // connections is a client's dialer. It gives each connection a link of its own.
@@ -155,8 +164,11 @@ func (c *connections) all() []redistest.Link {
 // TestOwnersStuckConnection: connections that die without a word, as a firewall kills
 // them, hold up neither later tries nor the session, which finds a new one each time.
 func TestOwnersStuckConnection(t *testing.T) {
-	each(t, func(t *testing.T, e *env) {
-		const ttl = time.Second
+	eachSteady(t, onRealSteady, time.Second/2, func(e *env, pace time.Duration) error {
+		ttl := time.Second
+		if e.fake == nil {
+			ttl = pace * 2 * time.Second // of which a busy machine takes a part
+		}
 		locks, connections := e.byConnection(holdfast.WithTTL(ttl))
 		s := e.acquire(locks.Mutex("stuck"))
 		for range 4 {
@@ -167,11 +179,9 @@ func TestOwnersStuckConnection(t *testing.T) {
 		}
 		time.Sleep(ttl)
 		if n := len(connections.all()); n < 4 {
-			t.Errorf("there were only %d connections", n)
+			return fmt.Errorf("there were only %d connections", n)
 		}
-		if err := errors.Join(s.Check(e.ctx()), s.Release(e.ctx())); err != nil {
-			t.Error(err)
-		}
+		return errors.Join(s.Check(e.ctx()), s.Release(e.ctx()))
 	})
 }
 

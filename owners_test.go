@@ -55,7 +55,7 @@ type won struct {
 
 // fight returns what went wrong.
 func (d *duel) fight() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	time.Sleep(d.begin)
 	d.link.Delay(d.latency)
@@ -154,7 +154,7 @@ func TestOwnersFake(t *testing.T) {
 			t.Run(fmt.Sprintf("%v/%s", ttl, f.name), func(t *testing.T) {
 				t.Parallel()
 				interval := ttl / 2
-				for i := range phases {
+				for i := range redistest.Phases(t, phases, 5) {
 					phase := interval * time.Duration(i) / phases
 					for _, d := range []*duel{
 						{after: phase},
@@ -179,31 +179,36 @@ func TestOwnersFake(t *testing.T) {
 
 // realNoise is what a busy machine may add to a measurement. What would be a bug here is
 // longer by far: the peers' double ownership lasts for half a TTL.
-const realNoise = 100 * time.Millisecond
+const realNoise = 200 * time.Millisecond
 
 // TestOwnersReal is the same on a real server, all at once. The phases past the first
 // renewal come by themselves: renewals are not in step.
 func TestOwnersReal(t *testing.T) {
-	onReal(t, func(t *testing.T, e *env) {
+	t.Parallel()
+	ttls := []time.Duration{2 * time.Second, 3 * time.Second}
+	ttls = ttls[:redistest.Rounds(t, len(ttls), 2)]
+	onRealCrowd(t, realNoise, func(e *env, pace time.Duration) error {
 		var duels []*duel
-		for _, ttl := range []time.Duration{800 * time.Millisecond, 2 * time.Second} {
+		for _, ttl := range ttls {
+			ttl *= pace
 			for _, f := range cutoffs {
 				for i := range 5 {
 					if !f.all {
 						after := ttl / 2 * time.Duration(2*i+1) / 5 // two intervals
-						d := &duel{ttl: ttl, fault: f, after: after, noise: realNoise}
+						d := &duel{ttl: ttl, fault: f, after: after, noise: realNoise * pace}
 						duels = append(duels, d.prepare(e, fmt.Sprint("duel ", len(duels))))
 					}
 				}
 			}
 		}
-		together(t, duels)
+		return together(duels)
 	})
 }
 
 // TestOwnersStopped stops a real server once, for holders in different phases.
 func TestOwnersStopped(t *testing.T) {
-	onReal(t, func(t *testing.T, e *env) {
+	t.Parallel()
+	onRealCrowd(t, realNoise, func(e *env, pace time.Duration) error {
 		stopped, going := make(chan struct{}), make(chan struct{})
 		stop := fault{
 			name: "stopped", all: true,
@@ -212,38 +217,34 @@ func TestOwnersStopped(t *testing.T) {
 		}
 		var duels []*duel
 		for i := range 8 {
-			for _, ttl := range []time.Duration{800 * time.Millisecond, 2 * time.Second} {
-				d := &duel{ttl: ttl, fault: stop, begin: ttl / 2 * time.Duration(i) / 8, noise: realNoise}
+			for _, ttl := range []time.Duration{1500 * time.Millisecond, 2 * time.Second} {
+				ttl *= pace
+				d := &duel{ttl: ttl, fault: stop, begin: ttl / 2 * time.Duration(i) / 8, noise: realNoise * pace}
 				duels = append(duels, d.prepare(e, fmt.Sprint("duel ", len(duels))))
 			}
 		}
 		go func() {
-			time.Sleep(1500 * time.Millisecond)
+			time.Sleep(pace * 2500 * time.Millisecond)
 			e.server.Stop()
 			close(stopped)
-			time.Sleep(2100 * time.Millisecond)
+			time.Sleep(pace * 2100 * time.Millisecond)
 			e.server.Cont()
 			close(going)
 		}()
-		together(t, duels)
+		return together(duels)
 	})
 }
 
 // together fights all duels at the same time.
-func together(t *testing.T, duels []*duel) {
-	results := make(chan error)
+func together(duels []*duel) error {
+	var runs []func() error
 	for _, d := range duels {
-		go func() {
-			err := d.fight()
-			if err != nil {
-				err = fmt.Errorf("%v: %w", d, err)
+		runs = append(runs, func() error {
+			if err := d.fight(); err != nil {
+				return fmt.Errorf("%v: %w", d, err)
 			}
-			results <- err
-		}()
+			return nil
+		})
 	}
-	for range duels {
-		if err := <-results; err != nil {
-			t.Error(err)
-		}
-	}
+	return errorsOf(runs)
 }

@@ -79,6 +79,7 @@ func (e *env) watch(sessions []*watched, for_ time.Duration) {
 // TestOwnersLateSetTTL: a SetTTL whose connection dies, and which arrives all the same
 // when the network heals, never shortens a lease that is trusted.
 func TestOwnersLateSetTTL(t *testing.T) {
+	t.Parallel()
 	const ttl, latency = 2 * time.Second, 20 * time.Millisecond
 	onFake(t, func(t *testing.T, e *env) {
 		var sessions []*watched
@@ -117,6 +118,7 @@ func TestOwnersLateSetTTL(t *testing.T) {
 // under way while renewals and what else the caller asks for get through, some of these
 // in their turn after the next.
 func TestOwnersOvertaken(t *testing.T) {
+	t.Parallel()
 	const ttl = 2 * time.Second
 	after := map[string]func(s *holdfast.Session, ctx context.Context) error{
 		"nothing":   func(s *holdfast.Session, ctx context.Context) error { return nil },

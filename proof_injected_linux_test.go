@@ -1,6 +1,8 @@
 package holdfast_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -9,6 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/proof"
+	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
 // injected is Holdfast in clients that can be told that they slept. Every other one has only
@@ -51,17 +54,29 @@ func (s *sleeper) StepWall(d time.Duration) { s.wall.Add(int64(d)) }
 // same time, with fences in order.
 func TestProofInjected(t *testing.T) {
 	t.Parallel()
+	crowd.Lock()
+	defer crowd.Unlock()
+	strikes := redistest.Rounds(t, 20, 4)
+	// The bounds of the checker bear 500 ms of disorder, and 2 s until somebody is stuck.
+	redistest.Steady(t, 500*time.Millisecond, func(t *testing.T, pace time.Duration) error {
+		return injectedRound(t, strikes, time.Second*pace)
+	})
+}
+
+// injectedRound strikes for so many TTLs, and returns what is wrong.
+func injectedRound(t *testing.T, strikes int, ttl time.Duration) error {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	suspended := 0
+	var wrong []error
 	result := proof.Run(t, proof.Config{
-		Seed: seed, Deployment: proof.Single, Library: injected, Rounds: 1, Strikes: 20 * time.Second,
-		Workers: 3, Clients: 6, Locks: 10, TTL: time.Second, Think: 50 * time.Millisecond, Only: "(injected)",
+		Seed: seed, Deployment: proof.Single, Library: injected, Rounds: 1, Strikes: time.Duration(strikes) * ttl,
+		Workers: 3, Clients: 6, Locks: 10, TTL: ttl, Think: ttl / 20, Only: "(injected)",
 		Say: t.Logf, Round: func(h *proof.History, r *proof.Report) {
 			for _, v := range r.Violations {
 				var text strings.Builder
 				h.Print(&text, v)
-				t.Error(text.String())
+				wrong = append(wrong, errors.New(text.String()))
 			}
 			for _, s := range h.Sessions {
 				if s.Got != 0 && proof.CodeName(s.Code) == "suspended" {
@@ -71,11 +86,12 @@ func TestProofInjected(t *testing.T) {
 		},
 	})
 	if len(result.Faults) != 3 || suspended == 0 {
-		t.Errorf("%d faults, %d sessions ended by sleep", len(result.Faults), suspended)
+		wrong = append(wrong, fmt.Errorf("%d faults, %d sessions ended by sleep", len(result.Faults), suspended))
 	}
 	for name, tally := range result.Faults {
-		if tally.Strikes < 20 {
-			t.Errorf("%s: only %d", name, tally.Strikes)
+		if tally.Strikes < strikes/2 { // a pause of a quarter of a TTL between them would make it 4/3 of strikes
+			wrong = append(wrong, fmt.Errorf("%s: only %d", name, tally.Strikes))
 		}
 	}
+	return errors.Join(wrong...)
 }

@@ -88,6 +88,7 @@ func TestRedisPyArgumentsRefused(t *testing.T) {
 // In redis-py, acquire whose SET was run and whose reply was lost raises, or with retries
 // returns False, and its own key stays: with timeout=None for ever. Ours has the lock.
 func TestRedisPyLostSetReply(t *testing.T) {
+	t.Parallel()
 	for name, opts := range map[string][]holdfast.Option{
 		"TTL":      {holdfast.WithTTL(time.Minute)},
 		"noExpiry": {holdfast.WithoutExpiry()},

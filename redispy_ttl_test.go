@@ -101,7 +101,7 @@ func TestRedisPyExtendLockFloat(t *testing.T) {
 // Without renewal, extend is what keeps a lock, and no longer than it says.
 func TestRedisPyExtendKeeps(t *testing.T) {
 	eachFoo(t, func(f foo) {
-		const ttl = 400 * time.Millisecond
+		ttl := f.short(400 * time.Millisecond)
 		start := time.Now()
 		s := f.try(f.lock(holdfast.WithTTL(ttl), holdfast.WithoutRenewal()))
 		f.ok(s.Extend(f.ctx(), ttl))
@@ -185,6 +185,7 @@ func TestRedisPyExtendingLockWithNoTimeout(t *testing.T) {
 // A lock with a timeout that somebody persisted: for redis-py's extend it is "no longer
 // owned", and its reacquire gives it its timeout back.
 func TestRedisPyExtendingPersistedLock(t *testing.T) {
+	t.Parallel()
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			eachFoo(t, func(f foo) {
@@ -203,6 +204,7 @@ func TestRedisPyExtendingPersistedLock(t *testing.T) {
 
 // With test_reacquiring_lock_no_longer_owned_raises_error.
 func TestRedisPyExtendingLockNoLongerOwned(t *testing.T) {
+	t.Parallel()
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			eachFoo(t, func(f foo) {

@@ -42,7 +42,7 @@ func TestRedisPyFloatTimeout(t *testing.T) {
 // Without renewal the timeout is what it is in redis-py: the lock ends with it.
 func TestRedisPyTimeoutEnds(t *testing.T) {
 	eachFoo(t, func(f foo) {
-		const ttl = 300 * time.Millisecond
+		ttl := f.short(300 * time.Millisecond)
 		start := time.Now()
 		s := f.try(f.lock(holdfast.WithTTL(ttl), holdfast.WithoutRenewal()))
 		<-s.Done()
@@ -136,7 +136,7 @@ func TestRedisPyHighSleepSmallBlockingTimeout(t *testing.T) {
 // asks when the holder's TTL runs out.
 func TestRedisPyHighSleep(t *testing.T) {
 	eachFoo(t, func(f foo) {
-		const ttl = 300 * time.Millisecond
+		ttl := f.short(300 * time.Millisecond)
 		opts := []holdfast.Option{holdfast.WithTTL(ttl), holdfast.WithRetryInterval(30 * time.Second)}
 		f.try(f.lock(opts...), holdfast.WithoutRenewal())
 		got := <-f.acquiring(f.lock(opts...))

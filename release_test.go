@@ -25,7 +25,7 @@ func TestReleaseOrder(t *testing.T) {
 	// The context is done first, then the group ends, under a lock that is still renewed,
 	// and only then is the key deleted.
 	each(t, func(t *testing.T, e *env) {
-		const ttl = 300 * time.Millisecond
+		ttl := e.short(300 * time.Millisecond)
 		s := e.acquire(e.locker(holdfast.WithTTL(ttl)).Mutex("a"))
 		g, gctx := s.Group()
 		var ended atomic.Bool
@@ -97,7 +97,7 @@ func TestReleaseConcurrently(t *testing.T) {
 
 func TestReleaseInsideGroup(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
-		s := e.acquire(e.locker(holdfast.WithTTL(300 * time.Millisecond)).Mutex("a"))
+		s := e.acquire(e.locker(holdfast.WithTTL(e.short(300 * time.Millisecond))).Mutex("a"))
 		g, gctx := s.Group()
 		goOn := make(chan struct{})
 		g.Go(func() error {
@@ -144,7 +144,7 @@ func TestReleaseAfterParent(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
 		why := errors.New("no more work")
 		parent, cancel := context.WithCancelCause(context.Background())
-		s, err := e.locker(holdfast.WithTTL(400 * time.Millisecond)).Mutex("a").Acquire(parent)
+		s, err := e.locker(holdfast.WithTTL(e.short(400 * time.Millisecond))).Mutex("a").Acquire(parent)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestReleaseAfterParent(t *testing.T) {
 
 func TestParentEndStopsRenewing(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
-		const ttl = 300 * time.Millisecond
+		ttl := e.short(300 * time.Millisecond)
 		parent, cancel := context.WithCancel(context.Background())
 		l := e.locker(holdfast.WithTTL(ttl))
 		s, err := l.Mutex("a").Acquire(parent)
@@ -189,7 +189,7 @@ func TestReleaseAfterParentKeepsDrainingGroup(t *testing.T) {
 	// The parent has ended, the group unwinds for longer than the TTL, and Release, while it
 	// waits, renews again.
 	each(t, func(t *testing.T, e *env) {
-		const ttl = 300 * time.Millisecond
+		ttl := e.short(300 * time.Millisecond)
 		parent, cancel := context.WithCancel(context.Background())
 		s, err := e.locker(holdfast.WithTTL(ttl)).Mutex("a").Acquire(parent)
 		if err != nil {
@@ -206,7 +206,7 @@ func TestReleaseAfterParentKeepsDrainingGroup(t *testing.T) {
 
 func TestReleaseGroupThatWontEnd(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
-		const ttl = 300 * time.Millisecond
+		ttl := e.short(300 * time.Millisecond)
 		s := e.acquire(e.locker(holdfast.WithTTL(ttl)).Mutex("a"))
 		g, _ := s.Group()
 		stuck := make(chan struct{})
@@ -279,7 +279,7 @@ func TestReleaseAfterClose(t *testing.T) {
 
 func TestReleaseWithRedisGone(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
-		const ttl = 500 * time.Millisecond
+		ttl := e.short(500 * time.Millisecond)
 		l, link := e.linked(holdfast.WithTTL(ttl))
 		s := e.acquire(l.Mutex("a"))
 		link.Refuse()
@@ -440,6 +440,32 @@ func TestDetach(t *testing.T) {
 		}
 		if _, err := next.Detach(e.ctx()); !errors.Is(err, holdfast.ErrReleased) {
 			t.Errorf("Detach after Release: %v", err)
+		}
+	})
+}
+
+// TestResumeWithoutExpiry: to take a lock up does not shorten it. One without expiry has none
+// then, and none after renewals.
+func TestResumeWithoutExpiry(t *testing.T) {
+	each(t, func(t *testing.T, e *env) {
+		l := e.locker(holdfast.WithTTL(200 * time.Millisecond))
+		e.must(e.direct.Set(e.ctx(), "theirs", "token", 0).Err())
+		detached, err := e.acquire(l.Mutex("ours"), holdfast.WithoutExpiry()).Detach(e.ctx())
+		e.must(err)
+		for name, token := range map[string]string{"theirs": "token", "ours": detached} {
+			s, err := l.Mutex(name).Resume(e.ctx(), token)
+			e.must(err)
+			time.Sleep(500 * time.Millisecond)
+			if left := e.direct.PTTL(e.ctx(), name).Val(); left != -1 || !s.ValidUntil().IsZero() || s.Err() != nil {
+				t.Errorf("%s: PTTL %v, valid until %v, %v", name, left, s.ValidUntil(), s.Err())
+			}
+			if err := s.SetTTL(e.ctx(), time.Minute); !errors.Is(err, holdfast.ErrNoExpiry) {
+				t.Errorf("%s: SetTTL says %v", name, err)
+			}
+			e.must(s.Release(e.ctx()))
+			if held(t, e, name) {
+				t.Errorf("%s is held after its release", name)
+			}
 		}
 	})
 }

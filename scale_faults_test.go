@@ -50,7 +50,7 @@ func TestScaleSlots(t *testing.T) {
 	t.Parallel()
 	onReal(t, func(t *testing.T, e *env) {
 		e.serveSlots()
-		const ttl = time.Second
+		const ttl = 3 * time.Second
 		l := e.locker(holdfast.WithTTL(ttl))
 		sessions := e.take(l, 100)
 		time.Sleep(2 * ttl)
@@ -70,6 +70,7 @@ func (e *env) serveSlots() {
 
 // TestScaleRights: a user who has no right to one name has it to the others.
 func TestScaleRights(t *testing.T) {
+	t.Parallel()
 	onReal(t, func(t *testing.T, e *env) {
 		e.must(e.direct.Do(e.ctx(), "acl", "setuser", "u", "on", ">p", "+@all", "&*", "~app*", "~holdfast:2:*app*").Err())
 		l := holdfast.New(e.server.Client(func(o *redis.Options) { o.Username, o.Password = "u", "p" }))
@@ -113,6 +114,7 @@ func TestScaleSlotGone(t *testing.T) {
 // TestScaleReplica: a client connected to what has become a replica drops the connection,
 // also if many calls went together.
 func TestScaleReplica(t *testing.T) {
+	t.Parallel()
 	onReal(t, func(t *testing.T, e *env) {
 		client := e.server.Client()
 		l := holdfast.New(client)

@@ -124,7 +124,7 @@ func trials(t *testing.T, all bool, test func(r *trial) error) {
 					e.load()
 					others := e.crowded(holdfast.WithTTL(time.Minute))
 					var runs []func() error
-					for i := range instants {
+					for i := range redistest.Phases(t, instants, 5) {
 						if !all && i%len(kinds) != k {
 							continue
 						}

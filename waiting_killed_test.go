@@ -59,12 +59,12 @@ func TestWaitingKilled(t *testing.T) {
 	})
 }
 
-// TestWaitingManyNames: a hundred thousand names that were used once leave in Redis only
-// what expires, and in the process nothing.
+// TestWaitingManyNames: a hundred thousand names, or as many as rounds says, that were used
+// once leave in Redis only what expires, and in the process nothing.
 func TestWaitingManyNames(t *testing.T) {
 	onReal(t, func(t *testing.T, e *env) {
 		const goroutines = 64
-		names := 100_000 / slowness()
+		names := rounds(t, 100_000)
 		l := e.crowded()
 		var wg sync.WaitGroup
 		for g := range goroutines {

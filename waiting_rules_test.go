@@ -2,6 +2,7 @@ package holdfast_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -20,9 +21,9 @@ func TestWaitingWithdrawnHeir(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		e.load()
 		p := new(tap)
-		mu := e.tapped(p).Mutex("heir")
+		mu := e.tapped(p).Mutex("heir", holdfast.WithoutRenewal())
 		s := e.acquire(mu)
-		time.Sleep(100 * time.Millisecond) // too late to pass it on: it goes back to Redis
+		time.Sleep(9 * time.Second) // too little is left to pass it on: it goes back to Redis
 		ctx, cancel := context.WithCancel(context.Background())
 		waited := make(chan struct{})
 		go func() {
@@ -75,7 +76,10 @@ func TestWaitingForeignCause(t *testing.T) {
 // by way of Redis has no expiry then, either.
 func TestWaitingWithoutExpiry(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
-		mu := e.locker(holdfast.WithoutExpiry(), holdfast.WithoutRenewal()).Mutex("for ever")
+		// Of a Locker that never listens, which can't know whether others wait: so the lock goes
+		// back to Redis, and next with it.
+		l, _ := e.late(new(tap), holdfast.WithoutExpiry(), holdfast.WithoutRenewal())
+		mu := l.Mutex("for ever")
 		s := e.acquire(mu)
 		next := e.wait(mu)
 		time.Sleep(100 * time.Millisecond)
@@ -138,6 +142,7 @@ func TestWaitingSlowServer(t *testing.T) {
 // TestWaitingAtReplica: PUBLISH says that nobody heard it, and a waiter that listens at a
 // replica did. It does not take itself for the holder of what another was granted.
 func TestWaitingAtReplica(t *testing.T) {
+	t.Parallel()
 	master, replica := redistest.Start(t), redistest.Start(t)
 	e := &env{t: t, server: master, direct: master.Client(), link: func() (redistest.Link, *redis.Client) {
 		p := master.Proxy(t)
@@ -185,4 +190,23 @@ func TestWaitingAtReplica(t *testing.T) {
 			t.Fatalf("session %d has not come", s)
 		}
 	}
+}
+
+// TestWaitingLongForAStranger: who waits for a lock that only strangers have had keeps its place.
+func TestWaitingLongForAStranger(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		e.must(e.direct.Set(e.ctx(), "lock", "a stranger's", time.Minute).Err())
+		next := e.wait(e.locker().Mutex("lock"))
+		for range 3000 {
+			if aux := auxOf("lock"); !e.fake.M.Exists(aux) {
+				t.Fatalf("%s, which says that somebody waits, has expired", aux)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		e.must(e.direct.Del(e.ctx(), "lock").Err())
+		if _, err := e.locker().Mutex("lock").TryAcquire(e.ctx()); !errors.Is(err, holdfast.ErrHeld) {
+			t.Errorf("a newcomer got %v", err)
+		}
+		<-next
+	})
 }

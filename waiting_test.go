@@ -243,7 +243,8 @@ func TestWaitingPrivate(t *testing.T) {
 // TestWaitingStranger: a lock that redis-py holds is taken within the retry interval of its
 // release, and at once where the server sends keyspace notifications.
 func TestWaitingStranger(t *testing.T) {
-	onReal(t, func(t *testing.T, e *env) {
+	t.Parallel()
+	onRealSteady(t, realNoise, func(e *env, pace time.Duration) error {
 		for _, trial := range []struct {
 			events string
 			retry  time.Duration
@@ -258,18 +259,20 @@ func TestWaitingStranger(t *testing.T) {
 			e.must(e.direct.Del(e.ctx(), "stranger").Err())
 			deleted := time.Now()
 			s := <-next
-			if took := time.Since(deleted); took > 2*min(trial.retry, 50*time.Millisecond)+realNoise {
-				t.Errorf("events %q: taken after %v", trial.events, took)
+			if took := time.Since(deleted); took > 2*min(trial.retry, 50*time.Millisecond)+realNoise*pace {
+				return fmt.Errorf("events %q: taken after %v", trial.events, took)
 			}
 			e.must(s.Release(e.ctx()))
 		}
+		return nil
 	})
 }
 
 // TestWaitingIdle: a thousand goroutines that wait for a thousand locks cost a second one
 // connection that listens, and about one request for each lock.
 func TestWaitingIdle(t *testing.T) {
-	onReal(t, func(t *testing.T, e *env) {
+	t.Parallel()
+	onRealAlone(t, func(t *testing.T, e *env) {
 		const names, seconds = 1000, 5
 		holders, waiters := e.locker(), e.locker()
 		ctx, cancel := context.WithCancel(e.ctx())

@@ -73,12 +73,12 @@ var libraries = []library{
 	{
 		name: "redsync", module: "github.com/go-redsync/redsync/v4", open: openRedsync, key: asIs,
 		config: "one go-redis pool, `WithRetryDelay(" + pollEvery.String() + ")`, tries without end, " +
-			"`WithFailFast(true)`; it doesn't renew, so likewise `Extend`",
+			"`WithFailFast(true)`; it doesn't renew, so a goroutine for each lock calls `Extend` in the same way",
 	},
 	{
 		name: python, key: asIs,
-		config: "`Lock(timeout=TTL, sleep=" + pollEvery.String() + ")`, one client a process; in the " +
-			"workloads where a Python program would be set up like that",
+		config: "`Lock(timeout=TTL, sleep=" + pollEvery.String() + ")`, one client a process; only in the " +
+			"workloads in which a Python program could be set up like that",
 	},
 	{
 		name: baseline, module: "github.com/redis/go-redis/v9", open: openBare, key: asIs,

@@ -60,40 +60,40 @@ var workloads = []workload{
 	},
 	{
 		name: "one-lock", run: oneLock, who: goLibraries,
-		about: "64 goroutines of one process want the same lock and give it back at once; a wait that the end " +
-			"cut off counts as it is. Without redis-py, for the same reason",
+		about: "64 goroutines of one process want the same lock and release it at once; a wait that is not over " +
+			"at the end counts with the time that it has taken. Without redis-py, for the same reason",
 	},
 	{
 		name: "processes", run: fourByEight, who: withPython,
-		about: "4 processes of 8 goroutines (Python: threads) want the same lock, all over the same time; " +
-			"fewest ÷ most: acquisitions of the process that had the fewest and of the one that had the most",
+		about: "4 processes of 8 goroutines (Python: threads) want the same lock, at the same time; " +
+			"fewest ÷ most: the acquisitions of the process that had the fewest, divided by those of the one that had the most",
 	},
 	{
 		name: "hand-off", run: handOff, who: withPython,
 		about: "3 processes, through a proxy that adds 5 ms each way, hold the lock for 20 ms, varied " +
-			"by a quarter, and pause for 40 ms, so that one always waits: from the call of Release to the return of the next process's " +
-			"Acquire, in PINGs through the same proxy",
+			"by a quarter, and pause for 40 ms, so that one always waits. Measured is the time from the call of Release to the " +
+			"return of the next process's Acquire, divided by that of a PING through the same proxy",
 	},
 	{
 		name: "cut-off", run: cutOff, who: goLibraries,
-		about: "the holder's proxy swallows everything while another process waits, with 8 locks in different " +
-			"phases of their renewal: from the other's Acquire to the end of the holder's context. A library " +
-			"without a signal never tells: the caller sees its own next renewal fail",
+		about: "the holder's proxy drops everything while another process waits, with 8 locks in different " +
+			"phases of their renewal. Measured is the time from the other's Acquire to the end of the holder's context. A library " +
+			"without such a signal never tells: the caller sees its own next renewal fail",
 	},
 	{
 		name: "deleted", run: deleted, who: goLibraries,
-		about: "a stranger deletes the keys of 8 such locks: until the holder's context ends",
+		about: "another client deletes the keys of 8 such locks. Measured is the time until the holder's context ends",
 	},
 	{
 		name: "held", run: heldLocks, who: goLibraries,
-		about: "one process holds many locks and does nothing else: what that costs, at the " +
-			"client (getrusage) and at the server (INFO), and how many sessions were lost meanwhile. Memory: " +
-			"after less before, garbage collected, when one TTL is over, connections made before",
+		about: "one process holds many locks and does nothing else. Measured is what that costs the " +
+			"client (getrusage) and the server (INFO), and how many sessions are lost. Memory is the difference of " +
+			"two readings, both after a garbage collection: with connections but no locks, and one TTL after the locks were taken",
 	},
 	{
 		name: "many", run: manyLocks, who: []string{ours},
-		about: "the same for Holdfast alone, as the number of locks grows, less what the idle process and server take " +
-			"by themselves, which is given beside it; and how many of the most are lost while " +
-			"64 goroutines of the same process take and release others",
+		about: "the same for Holdfast alone, as the number of locks grows. What the process and the server take when idle is " +
+			"subtracted, and given beside it. The last row says how many of the largest number are lost while " +
+			"64 goroutines of the same process take and release other locks",
 	},
 }

@@ -1,5 +1,5 @@
-// Package otelholdfast reports what Holdfast's locks go through to OpenTelemetry: metrics,
-// and a span for each wait and each hold.
+// Package otelholdfast reports to OpenTelemetry what happens to Holdfast's locks: metrics, and
+// a span for each wait and each hold.
 //
 //	observer, err := otelholdfast.New()
 //	locks := holdfast.New(client, holdfast.WithObserver(observer))
@@ -14,17 +14,17 @@
 //	holdfast.renewal.failures    counter         renewals that failed; the next try follows
 //	holdfast.request.duration    histogram, s    round trips to Redis, by holdfast.request.kind:
 //	                                             calls or renewals
-//	holdfast.request.locks       histogram       how many locks shared a round trip; likewise
+//	holdfast.request.locks       histogram       how many locks shared a round trip, by the same kinds
 //
-// The cardinality is bounded: error.type is one of the causes that Holdfast has, context.Canceled
-// or context.DeadlineExceeded, or _OTHER as the semantic conventions have it; and a lock's name
-// is an attribute, holdfast.lock.name, only as far as [WithNames] says so.
+// The cardinality is bounded. error.type is one of Holdfast's causes, context.Canceled or
+// context.DeadlineExceeded, or _OTHER, as in the semantic conventions. A lock's name is an
+// attribute, holdfast.lock.name, only if [WithNames] says so.
 //
 // # Spans
 //
-// "acquire" lasts as long as the call did, and "hold" as long as the session; both are
-// children of the span in the context that was given to Acquire, and carry holdfast.lock.name.
-// A hold that ended by a loss has the status Error. They are made when they have ended.
+// "acquire" lasts as long as the call, and "hold" as long as the session. Both are children of
+// the span in the context that was given to Acquire, and have holdfast.lock.name. A hold that
+// ended by a loss has the status Error. Spans are made when they have ended.
 package otelholdfast
 
 import (

@@ -7,6 +7,9 @@
 //	go -C proof run . -for 10m -deploy cluster -seed 42       # the faults of that seed, in that order
 //	go -C proof run . -faults 'black-holed,FLUSHALL'          # only some of them
 //	go -C proof run . -contender rueidislock -deploy single   # another library, the same checker
+//	go -C proof run . -for 10m -grace yes                     # with the failover grace
+//	go -C proof run . -grace both -faults 'killed,SENTINEL FAILOVER' -strikes 200s -fresh 100ms \
+//	    -locks 600 -think 50ms -workers 2 -clients 5          # some faults, again and again, and many new leases
 //	go -C proof run . -for 40m -md ../docs/proof.md           # the report
 //
 // It needs redis-server on PATH, and gcc to step a server's clock (Debian: apt-get install
@@ -57,8 +60,21 @@ var libraries = []proof.Library{proof.Holdfast, proof.HoldfastReplicas, rueidisl
 // options is what the command line says.
 type options struct {
 	config  proof.Config
-	deploy  []string
+	deploy  []setting
 	out, md string
+}
+
+// setting is a deployment, with or without the failover grace.
+type setting struct {
+	kind  string
+	grace bool
+}
+
+func (s setting) String() string {
+	if s.grace {
+		return s.kind + ", grace"
+	}
+	return s.kind
 }
 
 func parse(args []string, stderr io.Writer) (o options, err error) {
@@ -68,6 +84,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.Uint64Var(&c.Seed, "seed", uint64(time.Now().UnixNano()), "the `seed` of faults and work; printed")
 	flags.DurationVar(&c.For, "for", 10*time.Minute, "how long; the deployments of one server share it, and run beside the others")
 	deploy := flags.String("deploy", strings.Join(proof.Deployments, ","), "the deployments")
+	graced := flags.String("grace", "no", "yes: all clients have the failover grace that the deployment needs; both: each deployment without it and with it")
 	flags.StringVar(&c.Only, "faults", "", "only faults whose name has one of these `parts`, separated by commas")
 	contender := flags.String("contender", proof.Holdfast.Name, "the library: holdfast, holdfast-replicas (which waits for one) or rueidislock")
 	flags.DurationVar(&c.Strikes, "strikes", 12*time.Second, "how long faults strike in each round")
@@ -76,23 +93,34 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.IntVar(&c.Locks, "locks", 60, "locks")
 	flags.DurationVar(&c.TTL, "ttl", time.Second, "the locks' TTL")
 	flags.DurationVar(&c.Think, "think", 250*time.Millisecond, "mean pause between two acquisitions of a goroutine")
+	flags.DurationVar(&c.Fresh, "fresh", 0, "everybody asks for the same lock for so long, then for the next, so that many leases are new; 0: any lock")
+	flags.DurationVar(&c.Hold, "hold", 2*time.Second, "with -fresh, how long a lock is held at most")
 	flags.StringVar(&o.out, "out", os.TempDir(), "`directory` for histories that break the promise")
 	flags.StringVar(&o.md, "md", "", "write the report to this `file`, too")
 	if err = flags.Parse(args); err != nil {
 		return o, err
 	}
+	with, ok := map[string][]bool{"no": {false}, "yes": {true}, "both": {false, true}}[*graced]
+	if !ok {
+		return o, fmt.Errorf("-grace %q is none of no, yes, both", *graced)
+	}
 	for _, kind := range strings.Split(*deploy, ",") {
 		if !slices.Contains(proof.Deployments, kind) {
 			return o, fmt.Errorf("-deploy %q is none of %s", kind, strings.Join(proof.Deployments, ", "))
 		}
-		o.deploy = append(o.deploy, kind)
+		for _, grace := range with {
+			o.deploy = append(o.deploy, setting{kind, grace})
+		}
 	}
 	at := slices.IndexFunc(libraries, func(l proof.Library) bool { return l.Name == *contender })
 	if at < 0 {
 		return o, fmt.Errorf("-contender %q is not known", *contender)
 	}
-	if c.Library = libraries[at]; c.Library.Name == rueidislock.Name && !slices.Equal(o.deploy, []string{proof.Single}) {
+	if c.Library = libraries[at]; c.Library.Name == rueidislock.Name && *deploy != proof.Single {
 		return o, errors.New("-contender rueidislock goes with -deploy single")
+	}
+	if *graced != "no" && !c.Library.Graced {
+		return o, fmt.Errorf("-contender %s has no failover grace", c.Library.Name)
 	}
 	return o, nil
 }
@@ -126,21 +154,24 @@ func run(args []string, stdout, stderr io.Writer) error {
 
 // outcome is what came of one deployment.
 type outcome struct {
-	kind string
+	setting
 	*proof.Result
 	*linearity
 }
 
-// side runs the deployments of one server, one after the other, and beside them those of
-// several, which mostly wait for a failover.
+// side runs the deployments of one server, one after the other, and beside them those with replicas,
+// and the Cluster, which mostly wait for a failover.
 func side(o options, say func(string, ...any)) ([]outcome, error) {
-	lanes := make([][]int, 1, 3)
-	for i, kind := range o.deploy {
-		if kind == proof.Sentinel || kind == proof.Cluster {
-			lanes = append(lanes, []int{i})
-		} else {
-			lanes[0] = append(lanes[0], i)
+	var lanes [3][]int
+	for i, d := range o.deploy {
+		at := 0
+		switch d.kind {
+		case proof.Moved, proof.Sentinel, proof.MinReplicas:
+			at = 1
+		case proof.Cluster:
+			at = 2
 		}
+		lanes[at] = append(lanes[at], i)
 	}
 	results, errs := make([]outcome, len(o.deploy)), make([]error, len(o.deploy))
 	var running sync.WaitGroup
@@ -155,14 +186,14 @@ func side(o options, say func(string, ...any)) ([]outcome, error) {
 	return results, errors.Join(errs...)
 }
 
-func one(o options, kind string, d time.Duration, say func(string, ...any)) (outcome, error) {
+func one(o options, s setting, d time.Duration, say func(string, ...any)) (outcome, error) {
 	c := o.config
-	c.Deployment, c.Say, c.For, c.Stacks = kind, say, d, o.out
-	l := &linearity{name: kind, out: o.out, say: say}
+	c.Deployment, c.Grace, c.Say, c.For, c.Stacks = s.kind, s.grace, say, d, o.out
+	l := &linearity{name: strings.ReplaceAll(s.String(), ", ", "-"), out: o.out, say: say}
 	c.Round = l.check
 	result, err := under(func(t *tb) *proof.Result { return proof.Run(t, c) })
 	if err != nil {
-		return outcome{}, fmt.Errorf("%s: %w", kind, err)
+		return outcome{}, fmt.Errorf("%v: %w", s, err)
 	}
-	return outcome{kind, result, l}, nil
+	return outcome{s, result, l}, nil
 }

@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -36,6 +38,32 @@ func TestCommand(t *testing.T) {
 	for _, want := range []string{"| **overlap** | 0 | 0 |", "| **not linearizable** | 0 | 0 |", "-seed "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestParse: each deployment runs without the failover grace, with it, or both; a library that has none
+// is refused.
+func TestParse(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-deploy", "aof,moved"}, "[aof moved]"},
+		{[]string{"-deploy", "cluster", "-grace", "yes"}, "[cluster, grace]"},
+		{[]string{"-deploy", "rdb,single", "-grace", "both"}, "[rdb rdb, grace single single, grace]"},
+		{[]string{"-grace", "on"}, `-grace "on" is none of no, yes, both`},
+		{[]string{"-deploy", "redis"}, `-deploy "redis" is none of ` + strings.Join(proof.Deployments, ", ")},
+		{[]string{"-contender", "rueidislock", "-deploy", "single", "-grace", "both"}, "-contender rueidislock has no failover grace"},
+		{[]string{"-contender", "rueidislock"}, "-contender rueidislock goes with -deploy single"},
+	} {
+		o, err := parse(test.args, io.Discard)
+		got := fmt.Sprint(o.deploy)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%q: %s, want %s", test.args, got, test.want)
 		}
 	}
 }

@@ -41,6 +41,11 @@ func (r *report) markdown() string {
 	var b strings.Builder
 	c := r.options.config
 	args := slices.Clone(r.args)
+	for i, arg := range args {
+		if strings.Contains(arg, " ") {
+			args[i] = "'" + arg + "'"
+		}
+	}
 	if !slices.ContainsFunc(args, func(s string) bool { return strings.HasPrefix(strings.TrimLeft(s, "-"), "seed") }) {
 		args = append(args, "-seed", fmt.Sprint(c.Seed))
 	}
@@ -52,7 +57,7 @@ func (r *report) markdown() string {
 	r.counts(&b)
 	r.faults(&b)
 	r.excused(&b)
-	b.WriteString(foot)
+	b.WriteString(apart + foot)
 	return b.String()
 }
 
@@ -60,7 +65,7 @@ func (r *report) markdown() string {
 func (r *report) counts(b *strings.Builder) {
 	b.WriteString("## Counts\n\n|  |")
 	for _, o := range r.results {
-		fmt.Fprintf(b, " %s |", o.kind)
+		fmt.Fprintf(b, " %v |", o.setting)
 	}
 	b.WriteString(" all |\n|---|" + strings.Repeat("--:|", len(r.results)+1) + "\n")
 	fold := func(name string, of func(o outcome) int, with func(a, b int) int) {
@@ -74,6 +79,7 @@ func (r *report) counts(b *strings.Builder) {
 	}
 	row := func(name string, of func(o outcome) int) { fold(name, of, func(a, b int) int { return a + b }) }
 	row("minutes", func(o outcome) int { return int(o.Took.Round(time.Minute).Minutes()) })
+	fold("failover grace, ms", func(o outcome) int { return int(o.Grace.Milliseconds()) }, func(a, b int) int { return max(a, b) })
 	row("rounds", func(o outcome) int { return o.Rounds })
 	row("faults", func(o outcome) (n int) {
 		for _, t := range o.Faults {
@@ -112,7 +118,7 @@ func (r *report) faults(b *strings.Builder) {
 	}
 	b.WriteString("## Faults\n\nHow often each struck; in parentheses, how often it could not be carried out, or its end was not seen in time.\n\n|  |")
 	for _, o := range r.results {
-		fmt.Fprintf(b, " %s |", o.kind)
+		fmt.Fprintf(b, " %v |", o.setting)
 	}
 	b.WriteString(" all |\n|---|" + strings.Repeat("--:|", len(r.results)+1) + "\n")
 	for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -135,17 +141,34 @@ func (r *report) faults(b *strings.Builder) {
 // excused writes how often the faults that may lead to an overlap did.
 func (r *report) excused(b *strings.Builder) {
 	b.WriteString("## How often the fence was needed\n\n" +
-		"After these faults two sessions can be alive until the first one's next renewal, as doc.go says. How often they were,\n" +
-		"where on a fifth of the locks holds last up to 3 TTLs, and on the others mostly up to 2 ms:\n\n" +
-		"| deployment | fault | strikes | followed by an overlap | overlaps | the longest |\n|---|---|--:|--:|--:|--:|\n")
+		"After these faults two sessions can be alive until the first one's next renewal, as doc.go says; with the failover\n" +
+		"grace only after those that lose what it can't know of. This is how often they were. " + r.holds() + "\n\n" +
+		"| deployment | fault | strikes | followed by an overlap | overlaps | the longest | nobody got any lock for, median | longest |\n|---|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, o := range r.results {
 		for _, name := range slices.Sorted(maps.Keys(o.Faults)) {
-			if t := o.Faults[name]; t.Excuses {
-				fmt.Fprintf(b, "| %s | %s | %d | %d | %d | %v |\n", o.kind, name, t.Strikes, t.Overlapped, t.Overlaps, t.Longest.Round(time.Millisecond))
+			if t := o.Faults[name]; t.Excuses || t.Loses {
+				fmt.Fprintf(b, "| %v | %s | %d | %d | %d | %v | %s |\n", o.setting, name, t.Strikes, t.Overlapped, t.Overlaps, t.Longest.Round(time.Millisecond), pauses(t))
 			}
 		}
 	}
 	b.WriteString("\n")
+}
+
+// pauses says for how long nobody got any lock after a fault.
+func pauses(t *proof.Tally) string {
+	if len(t.Pauses) == 0 {
+		return "– | –"
+	}
+	slices.Sort(t.Pauses)
+	return fmt.Sprintf("%.1f s | %.1f s", t.Pauses[len(t.Pauses)/2].Seconds(), t.Pauses[len(t.Pauses)-1].Seconds())
+}
+
+// holds says for how long locks were held.
+func (r *report) holds() string {
+	if c := r.options.config; c.Fresh > 0 {
+		return fmt.Sprintf("Everybody took\nanother lock every %v, and held it for up to %v.", c.Fresh, c.Hold)
+	}
+	return "On a fifth\nof the locks holds last up to 3 TTLs, on the others mostly up to 2 ms."
 }
 
 // verdict returns what breaks the promise, as an error.
@@ -153,7 +176,7 @@ func (r *report) verdict() error {
 	var errs []error
 	for _, o := range r.results {
 		if n := len(o.Violations); n > 0 || o.illegal > 0 {
-			errs = append(errs, fmt.Errorf("%s: %d violations, %d histories not linearizable: %s", o.kind, n, o.illegal, strings.Join(o.files, " ")))
+			errs = append(errs, fmt.Errorf("%v: %d violations, %d histories not linearizable: %s", o.setting, n, o.illegal, strings.Join(o.files, " ")))
 		}
 	}
 	return errors.Join(errs...)

@@ -1,18 +1,18 @@
--- extend: change the TTL because the caller asks for it.
+-- extend: change the TTL, as the caller asks.
 --
--- NAME, AUX, OWNER, TOKEN: see own.lua
+-- NAME, AUX, OWNER, TOKEN: see lib_layout.lua
 -- ARGV[1]  ms
 -- ARGV[2]  'add' to what is left, or 'set'
--- ARGV[3]  number of this request: one holder's requests are numbered upwards
+-- ARGV[3]  number of this request: each of a holder's requests has a larger one
 --
 -- Replies {status, ms left, 0, 0}
 --   1  done (now, or by an earlier run of the same request)
 --  -1, -2, -3  gone, taken by another, forced open
---  -5  a later request overtook this one, which did nothing
+--  -5  nothing was done: a request with a larger number came first
 --  -6  the lock has no expiry
 --
--- Running it again is safe: a number counts once, and a smaller one not at all.
-local why = lost(call('GET', NAME), call('GET', AUX))
+-- Running it again is safe: the second run finds its number and changes nothing.
+local why = lost(read('GET', NAME), read('GET', AUX))
 if why then return why, 0, 0, 0 end
 
 local ttl = call('PTTL', NAME)
@@ -23,6 +23,6 @@ if last < this then
   ttl = tonumber(ARGV[1]) + (ARGV[2] == 'add' and ttl or 0)
   call('PEXPIRE', NAME, ttl)
   A.e = ARGV[3]
-  save(kept(ttl))
+  save(aux_ttl(ttl))
 end
 return 1, ttl, 0, 0

@@ -1,16 +1,21 @@
--- inspect: who holds NAME, and who waits? Reads only, and never replies with a token, nor
--- with an attempt, which may be one.
+-- inspect: who holds NAME, and who waits? It never replies with a token, nor with an attempt, which
+-- may be a token.
 --
--- NAME, AUX, QUEUE: see own.lua
--- ARGV[1]  'w' to be told of each waiter, too; else empty
+-- NAME, AUX, QUEUE: see lib_layout.lua
+-- ARGV[1]  'w' for the list of the waiters, too; else empty
 --
--- Replies {status, ms left (-1: no expiry), fence, number of waiters, label[, waiters]}
---  -1  free     1  held through Holdfast     -7  held by a stranger (redis-py, say)
--- waiters are, in the order of the queue: for how long, ms (15 digits), each counts as
--- alive yet, the length of its label (3), and the label.
+-- Replies {status, ms left (-1: no expiry), fence, number of waiters, label, waiters, age}
+--  -1  free     1  held through Holdfast     -7  held by a stranger (redis-py, say,
+--           or a key of another type)
+--   3  released, but kept by its minimum hold; fence and label are the last holder's
+-- waiters is a text, empty if it was not asked for. For each waiter, in the order of the queue: for
+--   how long, ms (15 digits), it still counts as alive; the length of its label (3); the label.
+-- age is how long ago, ms, by the server's clock, the fence was given; 0 if the fence is ahead of that
+--   clock, or the lock is free or a stranger's.
+--
+-- Running it again is safe: it writes nothing.
 local function waiting(order)
-  local time, list = call('TIME'), {}
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local now, list = math.floor(NOW / 1000), {}
   for at = 1, #order, 36 do
     local data = call('HGET', QUEUE, sub(order, at, at + 35))
     if data then
@@ -23,15 +28,17 @@ local function waiting(order)
   return table.concat(list)
 end
 
-local held = call('GET', NAME)
-local order = call('HGET', QUEUE, 'q') or ''
-local reply = {-1, 0, 0, #order / 36, ''}
+local held = read('GET', NAME)
+local order = queue_order()
+local reply = {-1, 0, 0, #order / 36, '', '', 0}
 if held then
-  open(call('GET', AUX))
+  decode(read('GET', AUX))
   reply[1], reply[2] = -7, call('PTTL', NAME)
   if ours(held) then
-    local _, label = info()
-    reply[1], reply[3], reply[5] = 1, tonumber(A.f) or 0, label or ''
+    local _, label = holder_info()
+    reply[1] = sub(A.o, 1, 1) == KEPT and 3 or 1
+    reply[3], reply[5] = tonumber(A.f) or 0, label or ''
+    reply[7] = math.max(math.floor((NOW - reply[3]) / 1000), 0)
   end
 end
 if ARGV[1] == 'w' then reply[6] = waiting(order) end

@@ -1,21 +1,26 @@
-// Package scripts holds the Lua that Redis runs for Holdfast, one file a script, with
-// its keys, arguments, replies and the reason why running it again is safe at the top
-// of each.
+// Package scripts holds the Lua that Redis runs for Holdfast.
+//
+// Each file that is not named lib_ or _rest is a script; its head says what it does, its keys,
+// arguments and replies, and why running it again is safe. A lib_ file is a part that several
+// scripts have in front of them. A _rest file is the part of a script that comes after its plain
+// case.
 package scripts
 
 import (
 	"crypto/sha1"
-	_ "embed"
+	"embed"
 	"encoding/hex"
 	"fmt"
 	"strings"
 )
 
 // Script is a script's text, the hash that EVALSHA calls it by, and how many keys it
-// takes for a lock: NAME and aux, and the queue where that is needed.
+// takes for a lock: NAME and AUX, and the queue where that is needed.
 type Script struct {
 	Source, Hash string
 	Keys         int
+	// Graced: the call ends with two arguments more, see lib_said.lua.
+	Graced bool
 }
 
 func script(keys int, source string) *Script {
@@ -23,73 +28,116 @@ func script(keys int, source string) *Script {
 	return &Script{Source: source, Hash: hex.EncodeToString(hash[:]), Keys: keys}
 }
 
-// perLock returns the script that runs the last of the parts for every lock of a call.
+// one is where the function begins that runs for every lock of a call.
+const one = "lib_one"
+
+// obstacle is the part that is a function of its own.
+const obstacle = "lib_obstacle"
+
+// perLock returns a script of these parts. What comes after one runs for every lock of a call.
 func perLock(keys int, parts ...string) *Script {
-	last := len(parts) - 1
-	return script(keys, fmt.Sprintf("local WIDTH = %d\n%s\nlocal function one(lock)\n%s\n%s\nend\n%s",
-		keys, strings.Join(parts[:last], "\n"), at, parts[last], each))
+	return script(keys, withParts(keys, parts, "lib_each"))
 }
 
+// together returns a script of these parts, which looks at every lock of a call before one runs.
+func together(keys int, parts ...string) *Script {
+	return script(keys, withParts(keys, parts, "acquire_all"))
+}
+
+// withParts returns the text of a script. The part last calls the function one.
+func withParts(keys int, parts []string, last string) string {
+	text := []string{fmt.Sprintf("local WIDTH = %d", keys), lua("lib_layout")}
+	for _, part := range parts {
+		switch part {
+		case one:
+			text = append(text, "local function one(lock)")
+		case obstacle:
+			text = append(text, "local function obstacle(lock)", lua(one), lua(part), "end")
+			continue
+		}
+		text = append(text, lua(part))
+	}
+	return strings.Join(append(text, "end", lua(last)), "\n")
+}
+
+//go:embed *.lua
+var files embed.FS
+
+// lua returns the text of a file.
+func lua(name string) string {
+	text, err := files.ReadFile(name + ".lua")
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// The scripts as Redis gets them: each after the parts that it uses. A part uses only parts before
+// it.
 var (
-	//go:embed own.lua
-	own string
-	//go:embed ahead.lua
-	ahead string
-	//go:embed now.lua
-	now string
-	//go:embed known.lua
-	known string
-	//go:embed lost.lua
-	lost string
-	//go:embed lease.lua
-	lease string
-	//go:embed ttl.lua
-	ttl string
-	//go:embed fence.lua
-	fence string
-	//go:embed install.lua
-	install string
-	//go:embed queue.lua
-	queue string
+	Acquire    = perLock(3, acquire()...)
+	AcquireAll = together(3, acquireAll()...)
+	Release    = perLock(3, release()...)
+	Force      = perLock(3, force()...)
+	Resume     = perLock(2, resume()...)
+	Inspect    = perLock(3, "lib_now", "lib_aux", "lib_lease", one, "inspect")
 
-	//go:embed at.lua
-	at string
-	//go:embed each.lua
-	each string
+	Free     = perLock(2, "lib_now", "lib_fence", "lib_aux", "lib_lost", "lib_lease", "lib_install", "lib_tombstone", one, "free")
+	Renew    = perLock(2, "lib_aux", "lib_lost", "lib_lease", "lib_ttl", one, "renew")
+	Extend   = perLock(2, "lib_aux", "lib_lost", "lib_lease", one, "extend")
+	Check    = perLock(2, "lib_aux", "lib_lost", "lib_lease", one, "check")
+	Announce = perLock(2, "lib_aux", "lib_lost", "lib_lease", one, "announce")
 
-	//go:embed acquire.lua
-	acquire string
-	//go:embed contend.lua
-	contend string
-	//go:embed resume.lua
-	resume string
-	//go:embed renew.lua
-	renew string
-	//go:embed touch.lua
-	touch string
-	//go:embed extend.lua
-	extend string
-	//go:embed release.lua
-	release string
-	//go:embed settle.lua
-	settle string
-	//go:embed check.lua
-	check string
-	//go:embed inspect.lua
-	inspect string
-	//go:embed force.lua
-	force string
+	Drop  = perLock(1, "lib_aux", one, "drop")
+	Touch = script(1, lua("touch"))
 )
 
-// The scripts as Redis gets them: each behind the parts that it builds on.
-var (
-	Acquire = perLock(3, own, ahead, now, acquire, fence, known, lease, install, queue, contend)
-	Resume  = perLock(2, own, now, fence, known, lease, install, ttl, queue, resume)
-	Renew   = perLock(2, own, known, lost, lease, ttl, renew)
-	Touch   = script(1, touch)
-	Extend  = perLock(2, own, known, lost, lease, ttl, extend)
-	Release = perLock(3, own, ahead, release, now, fence, known, lost, lease, install, queue, settle)
-	Check   = perLock(2, own, known, lost, lease, check)
-	Inspect = perLock(3, own, known, lease, inspect)
-	Force   = perLock(3, own, now, fence, known, lease, install, queue, force)
-)
+// Graced are the scripts that can give a lock to somebody, for a Locker with a failover grace: they do
+// so only in a replication history that the call names. Look is for nothing else.
+var Graced = struct{ Acquire, AcquireAll, Release, Force, Resume, Look *Script }{
+	Acquire:    graced(perLock(3, acquire("lib_said", "lib_settled")...)),
+	AcquireAll: graced(together(3, acquireAll("lib_said", "lib_settled")...)),
+	Release:    graced(perLock(3, append([]string{"lib_said"}, release("lib_settled")...)...)),
+	Force:      graced(perLock(3, force("lib_said", "lib_settled")...)),
+	Resume:     graced(perLock(2, resume("lib_said", "lib_settled")...)),
+	Look:       script(1, lua("look")),
+}
+
+// Younger has, for each script that says that a lease is there, one that does not say so where a younger
+// history than the server's was seen: its last argument is the older ones.
+var Younger = map[*Script]*Script{Renew: younger(Renew), Extend: younger(Extend), Check: younger(Check), Touch: younger(Touch)}
+
+func younger(s *Script) *Script { return script(s.Keys, lua("lib_older")+s.Source) }
+
+func graced(s *Script) *Script {
+	s.Graced = true
+	return s
+}
+
+// The parts of the scripts that can give a lock to somebody. more come as early as they may: in
+// release, whose plain case gives nothing, after that.
+
+func acquire(more ...string) []string {
+	return append(more, "lib_preread", "lib_now", "acquire", "lib_fence", "lib_aux", "lib_lease",
+		"lib_publish", "lib_turn", "lib_queue", one, "acquire_rest", "lib_install", "lib_grant", "acquire_free_rest")
+}
+
+func acquireAll(more ...string) []string {
+	return append(more, "lib_preread", "lib_now", "lib_fence", "lib_aux", "lib_lease", "lib_publish", "lib_turn",
+		"lib_queue", obstacle, one, "acquire_rest", "lib_install", "lib_grant", "acquire_free_rest")
+}
+
+func release(more ...string) []string {
+	parts := append([]string{"lib_preread", "release"}, more...)
+	return append(parts, "lib_now", "lib_fence", "lib_aux", "lib_lost", "lib_lease", "lib_install", "lib_tombstone",
+		"lib_publish", "lib_turn", "lib_start_turn", "lib_queue", "lib_grant", "lib_keep", one, "release_rest")
+}
+
+func force(more ...string) []string {
+	return append(more, "lib_now", "lib_fence", "lib_aux", "lib_lease", "lib_install",
+		"lib_publish", "lib_turn", "lib_queue", "lib_grant", one, "force")
+}
+
+func resume(more ...string) []string {
+	return append(more, "lib_now", "lib_fence", "lib_aux", "lib_lease", "lib_install", "lib_ttl", "lib_publish", one, "resume")
+}

@@ -41,12 +41,13 @@ func newCheckCommand() *cobra.Command {
 	var flags checkFlags
 	cmd := &cobra.Command{
 		Use:   "check [flags]",
-		Short: "Tell whether this Redis can serve locks, and what to expect",
-		Long: `Check looks at what the promise rests on, and says what each finding means for it:
-version, rights, a trial lock, eviction, persistence, replicas, clocks, Cluster or
-Sentinel state, keyspace notifications. What this user may not look at is reported as
-unknown. The trial lock has a random name that begins with --name, and is deleted; so
-are the keys with which the rights are tried.
+		Short: "Say whether this Redis can serve locks, and what to expect",
+		Long: `Check looks at what the lock's promise depends on, and says
+what each finding means for it: version, rights, commands, a trial lock, eviction,
+persistence, replicas, clocks, Cluster or Sentinel state, keyspace notifications. What
+this user may not look at is reported as unknown. The trial lock has a random name
+that begins with --name, and is deleted; so are the keys with which the rights are
+tried.
 
 It exits with 0 if nothing failed, and 1 if something did; warnings don't count.
 
@@ -55,7 +56,7 @@ With --json it writes an array of objects: check, verdict ("ok", "warn", "fail" 
 		Example: "  holdfast check\n  holdfast check --redis redis://worker@db1 --name jobs:check --json",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return flags.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
+			return flags.with(cmd.Context(), "", func(t *target, locks *holdfast.Locker) error {
 				return flags.check(cmd, t, locks)
 			})
 		},
@@ -97,15 +98,16 @@ type node struct {
 }
 
 func (t *target) checkAll(ctx context.Context, locks *holdfast.Locker, name string) []finding {
-	nodes, done := t.nodes(ctx)
+	all, done := t.nodes(ctx)
 	defer done()
-	var findings []finding
+	nodes, findings := checkAnswers(ctx, all)
 	findings = append(findings, perMaster(ctx, nodes, checkVersion)...)
-	findings = append(findings, t.checkRights(ctx, name)...)
+	findings = append(findings, t.checkRights(ctx, nodes, name)...)
 	findings = append(findings, t.checkTrial(ctx, locks, name))
 	findings = append(findings, perMaster(ctx, nodes, checkEviction)...)
 	findings = append(findings, perMaster(ctx, nodes, checkPersistence)...)
 	findings = append(findings, perMaster(ctx, nodes, checkReplicas)...)
+	findings = append(findings, t.checkGrace(ctx, nodes)...)
 	findings = append(findings, checkClocks(ctx, nodes)...)
 	findings = append(findings, t.checkDeployment(ctx, nodes)...)
 	if _, cluster := t.client.(*redis.ClusterClient); !cluster {

@@ -39,7 +39,7 @@ func checkClocks(ctx context.Context, nodes []node) []finding {
 		o, err := clockOf(ctx, n.client)
 		if err != nil {
 			if len(nodes) == 1 {
-				return []finding{cantLook(check, "+time", err)}
+				return []finding{cantLook(check, n.client, err, "time")}
 			}
 			continue // a replica that this user can't ask, say
 		}
@@ -89,7 +89,7 @@ func checkCluster(ctx context.Context, c *redis.Client) finding {
 	const check = "cluster"
 	text, err := c.ClusterInfo(ctx).Result()
 	if err != nil {
-		return cantLook(check, "+cluster|info", err)
+		return cantLook(check, c, err, "cluster", "info")
 	}
 	fields := fieldsOf(text)
 	found := fmt.Sprintf("state %s, %s of 16384 slots served, %s masters", fields["cluster_state"], fields["cluster_slots_ok"], fields["cluster_size"])
@@ -116,28 +116,38 @@ func (t *target) sentinel(f func(*redis.SentinelClient) bool) {
 
 func (t *target) checkSentinels(ctx context.Context) finding {
 	const check = "sentinel"
-	answers, quorum, master := 0, 0, map[string]string(nil)
+	answers, without, master, denied := 0, 0, map[string]string(nil), refusal{}
 	t.sentinel(func(c *redis.SentinelClient) bool {
 		m, err := c.Master(ctx, t.sentinels.MasterName).Result()
+		if r := refusalOf([]any{"sentinel", "master"}, 0, err); r.right != "" {
+			denied = r
+		}
 		if err != nil {
 			return false
 		}
 		answers, master = answers+1, m
-		if c.CkQuorum(ctx, t.sentinels.MasterName).Err() == nil {
-			quorum++
+		err = c.CkQuorum(ctx, t.sentinels.MasterName).Err()
+		if r := refusalOf([]any{"sentinel", "ckquorum"}, 0, err); r.right != "" {
+			denied = r
+		} else if err != nil {
+			without++
 		}
 		return false
 	})
 	found := fmt.Sprintf("%d of %d Sentinels answer", answers, len(t.sentinels.SentinelAddrs))
-	if answers == 0 {
+	if answers > 0 {
+		found += fmt.Sprintf(", master %s, %s replicas, quorum %s, down-after %sms, failover-timeout %sms",
+			net.JoinHostPort(master["ip"], master["port"]), master["num-slaves"], master["quorum"], master["down-after-milliseconds"], master["failover-timeout"])
+	}
+	switch {
+	case without > 0:
+		return finding{check, warn, found, "There is no quorum for a failover: if the master fails, no lock can be had until somebody mends that."}
+	case denied.right != "":
+		return finding{check, unknown, found, "The user of the Sentinels may not look at all of that: it needs " + denied.right + " there, and for that only."}
+	case answers == 0:
 		return finding{check, bad, found, "Nobody says where the master is."}
 	}
-	found += fmt.Sprintf(", master %s, %s replicas, quorum %s, down-after %sms, failover-timeout %sms",
-		net.JoinHostPort(master["ip"], master["port"]), master["num-slaves"], master["quorum"], master["down-after-milliseconds"], master["failover-timeout"])
-	if quorum < answers {
-		return finding{check, warn, found, "There is no quorum for a failover: if the master fails, no lock can be had until somebody mends that."}
-	}
-	return finding{check, good, found, "A holder rides out a failover that takes less than half of its TTL. What a failover may lose is under replicas."}
+	return finding{check, good, found, "A session goes on if its lease outlasts the failover: by default at least half of the TTL is left, less the margin of 2% and 20ms. What a failover can lose is under replicas."}
 }
 
 // replicas returns those that the Sentinels know of. The clients are the caller's to close.

@@ -15,15 +15,24 @@ import (
 // checked runs check --json and returns its findings by name.
 func checked(t *testing.T, status int, addr string, env ...string) map[string]finding {
 	t.Helper()
-	tl := newTool(t, addr, "check", "--json", "--name", "jobs:check")
+	found := make(map[string]finding)
+	for _, f := range checkedAll(t, status, append([]string{envURL + "=redis://" + addr}, env...)...) {
+		found[f.Check] = f
+	}
+	return found
+}
+
+// checkedAll runs check --json and returns its findings.
+func checkedAll(t *testing.T, status int, env ...string) []finding {
+	t.Helper()
+	tl := newTool(t, "", "check", "--json", "--name", "jobs:check")
 	tl.cmd.Env = append(tl.cmd.Env, env...)
 	tl.start().want(status, "")
-	found := make(map[string]finding)
-	for _, f := range decode[[]finding](t, tl.out()) {
+	found := decode[[]finding](t, tl.out())
+	for _, f := range found {
 		if f.Found == "" || f.Means == "" || !slices.Contains([]rating{good, warn, bad, unknown}, f.Verdict) {
 			t.Errorf("%+v", f)
 		}
-		found[f.Check] = f
 	}
 	return found
 }
@@ -46,7 +55,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 	f := checked(t, 0, r.Addr())
-	wants(t, f, "version", good, "Redis ")
+	wants(t, f, "version", good, r.version(t))
 	wants(t, f, "rights", good, "all that are needed as user default")
 	wants(t, f, "trial lock", good, "handed over in ")
 	wants(t, f, "eviction", good, "maxmemory 100.00M, policy noeviction")
@@ -54,6 +63,9 @@ func TestCheck(t *testing.T) {
 	wants(t, f, "replicas", good, "none")
 	wants(t, f, "clocks", good, "ours, within ")
 	wants(t, f, "notifications", good, "K")
+	if _, there := f["commands"]; there {
+		t.Errorf("it speaks of commands, and none is missing: %+v", f["commands"])
+	}
 	if keys := r.client.Keys(t.Context(), "*").Val(); len(keys) > 0 {
 		t.Errorf("it left %q", keys)
 	}
@@ -62,6 +74,9 @@ func TestCheck(t *testing.T) {
 	wants(t, f, "eviction", bad, "policy allkeys-lru")
 	wants(t, f, "persistence", warn, "snapshots only: save 60 1")
 	wants(t, f, "notifications", good, `""`)
+	if means := f["notifications"].Means; !strings.Contains(means, `set it to "Kg$x"`) {
+		t.Errorf("it does not say how waiters are told of a stranger's release: %s", means)
+	}
 	set("maxmemory-policy", "noeviction", "save", "", "appendonly", "yes", "appendfsync", "everysec")
 	wants(t, checked(t, 0, r.Addr()), "persistence", warn, "AOF, appendfsync everysec")
 	set("appendfsync", "always")
@@ -73,43 +88,16 @@ func TestCheck(t *testing.T) {
 	wants(t, f, "trial lock", bad, "READONLY")
 }
 
-// TestCheckRights: what is missing is named, and what is not is not.
-func TestCheckRights(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	all := []any{"~jobs:*", "~holdfast:2:*", "&holdfast:2:w:*", "+evalsha", "+eval", "+get", "+mget", "+set", "+del", "+pttl", "+pexpire",
-		"+persist", "+hget", "+hset", "+hdel", "+time", "+publish", "+pubsub", "+subscribe", "+unsubscribe", "+ping", "+scan"}
-	user := func(without ...any) {
-		rights := []any{"acl", "setuser", "worker", "reset", "on", ">secret", "resetchannels"}
-		for _, right := range all {
-			if !slices.Contains(without, right) {
-				rights = append(rights, right)
-			}
-		}
-		if err := r.client.Do(t.Context(), rights...).Err(); err != nil {
-			t.Fatal(err)
-		}
+// version is what the server is and its own version, as it says in answer to HELLO.
+func (r *rig) version(t *testing.T) string {
+	t.Helper()
+	hello, err := r.client.Do(t.Context(), "hello", "3").Result()
+	if err != nil {
+		t.Fatal(err)
 	}
-	look := func(status int) map[string]finding {
-		t.Helper()
-		return checked(t, status, "worker@"+r.Addr(), envPassword+"=secret")
-	}
-	user()
-	f := look(0)
-	wants(t, f, "rights", good, "all that are needed")
-	wants(t, f, "trial lock", good, "")
-	wants(t, f, "eviction", unknown, "NOPERM")
-	wants(t, f, "notifications", unknown, "NOPERM")
-	user("+hget", "+publish", "+scan", "~holdfast:2:*")
-	wants(t, look(statusFailed), "rights", bad, "missing: +hget +publish +scan ~holdfast:2:*")
-	user("~jobs:*")
-	wants(t, look(statusFailed), "rights", bad, "missing: ~NAME")
-	user("&holdfast:2:w:*")
-	wants(t, look(0), "rights", warn, "missing: &holdfast:2:w:*")
-	user("+subscribe")
-	wants(t, look(0), "rights", warn, "missing: +subscribe")
-	user("+scan")
-	wants(t, look(0), "rights", warn, "missing: +scan")
+	says := hello.(map[any]any)
+	name := says["server"].(string)
+	return strings.ToUpper(name[:1]) + name[1:] + " " + says["version"].(string)
 }
 
 func TestCheckForPeople(t *testing.T) {

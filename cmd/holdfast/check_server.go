@@ -9,11 +9,6 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// cantLook is the finding where the server refuses to be looked at.
-func cantLook(check, right string, err error) finding {
-	return finding{check, unknown, message(err), "This user may not look: it needs " + right + " for that, and for that only."}
-}
-
 // info returns fields of a section of INFO.
 func info(ctx context.Context, c *redis.Client, section string) (map[string]string, error) {
 	text, err := c.Info(ctx, section).Result()
@@ -38,12 +33,13 @@ func checkVersion(ctx context.Context, c *redis.Client) finding {
 	const check = "version"
 	server, err := info(ctx, c, "server")
 	if err != nil {
-		return cantLook(check, "+info", err)
+		return cantLook(check, c, err, "info")
 	}
 	version := server["redis_version"]
 	if name := server["server_name"]; name != "" && name != "redis" {
 		// Forks count on from the version that they speak for.
-		return finding{check, good, fmt.Sprintf("%s, speaks for Redis %s", name, version), "The trial lock says whether it does what is needed."}
+		found := strings.TrimSpace(strings.ToUpper(name[:1])+name[1:]+" "+server[name+"_version"]) + ", as Redis " + version
+		return finding{check, good, found, "The trial lock says whether it does what is needed."}
 	}
 	major, err := strconv.Atoi(strings.SplitN(version, ".", 2)[0])
 	switch {
@@ -59,7 +55,7 @@ func checkEviction(ctx context.Context, c *redis.Client) finding {
 	const check = "eviction"
 	memory, err := info(ctx, c, "memory")
 	if err != nil {
-		return cantLook(check, "+info", err)
+		return cantLook(check, c, err, "info")
 	}
 	policy, limit := memory["maxmemory_policy"], memory["maxmemory_human"]
 	found := fmt.Sprintf("maxmemory %s, policy %s", limit, policy)
@@ -77,7 +73,7 @@ func checkPersistence(ctx context.Context, c *redis.Client) finding {
 	const check = "persistence"
 	p, err := info(ctx, c, "persistence")
 	if err != nil {
-		return cantLook(check, "+info", err)
+		return cantLook(check, c, err, "info")
 	}
 	const forgets = "After a restart %s are forgotten while their holders work on, until their next renewal: two owners are possible for so long. Fences grow all the same."
 	aof := p["aof_enabled"] == "1"
@@ -103,7 +99,7 @@ func checkReplicas(ctx context.Context, c *redis.Client) finding {
 	const check = "replicas"
 	r, err := info(ctx, c, "replication")
 	if err != nil {
-		return cantLook(check, "+info", err)
+		return cantLook(check, c, err, "info")
 	}
 	switch {
 	case r["role"] != "master":
@@ -127,20 +123,4 @@ func checkReplicas(ctx context.Context, c *redis.Client) finding {
 		return finding{check, warn, fmt.Sprintf("%s, one is %ds behind", found, lag), means + " The further behind, the more is lost."}
 	}
 	return finding{check, warn, found, means}
-}
-
-func checkNotifications(ctx context.Context, c *redis.Client) finding {
-	const check = "notifications"
-	config, err := c.ConfigGet(ctx, "notify-keyspace-events").Result()
-	if err != nil {
-		return cantLook(check, "+config|get", err)
-	}
-	flags := config["notify-keyspace-events"]
-	all := strings.Contains(flags, "A")
-	has := func(flag string) bool { return strings.Contains(flags, flag) || all }
-	if strings.Contains(flags, "K") && has("g") && has("$") && has("x") {
-		return finding{check, good, fmt.Sprintf("notify-keyspace-events %q", flags), "Waiters see a release by redis-py at once."}
-	}
-	return finding{check, good, fmt.Sprintf("notify-keyspace-events %q", flags),
-		"Fine among Holdfast's own. While a stranger such as redis-py holds a lock, waiters ask every 100 ms; with \"Kg$x\" they would be told."}
 }

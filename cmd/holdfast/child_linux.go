@@ -19,22 +19,15 @@ func stopSelf() {
 	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 }
 
-// adoptOrphans makes us the parent of what the program leaves behind, in the place of an
-// init that may not be there to wait for it.
-func adoptOrphans() { _ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
-
-// reap waits for those orphans that have ended: of a group, given as a negative number. None
-// of them may be one that os/exec waits for.
-func reap(group int) {
-	for {
-		if pid, err := unix.Wait4(group, nil, unix.WNOHANG, nil); pid <= 0 || err != nil {
-			return
-		}
-	}
+// noSignalsOfWrites keeps this goroutine's writes from stopping the process (SIGTTOU, at a
+// terminal with "stty tostop" in whose background it is) and from sending it a SIGXFSZ, which
+// would be forwarded to the program. The goroutine keeps its thread.
+func noSignalsOfWrites() {
+	runtime.LockOSThread()
+	var set unix.Sigset_t
+	set.Val[0] = 1<<(unix.SIGTTOU-1) | 1<<(unix.SIGXFSZ-1)
+	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
 }
-
-// reapOrphans waits for all that have ended. No program may be running.
-func reapOrphans() { reap(-1) }
 
 // watchStops tells when the program was stopped, by the terminal's Ctrl-Z, say. It returns
 // when the program has ended.

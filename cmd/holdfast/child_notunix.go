@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 )
 
 // canRun is false where there are no process groups and signals: run and lead say so.
@@ -29,16 +30,19 @@ const (
 type child struct {
 	exited, stopped chan struct{}
 	tty             int
+	unwatched       error
 }
 
 func start(string, []string, []string) (*child, error) { return nil, errors.ErrUnsupported }
 
 func (c *child) signal(os.Signal)         {}
 func (c *child) status() (int, os.Signal) { return statusFailed, nil }
+func (c *child) mayRun(time.Duration)     {}
 func (c *child) left() bool               { return false }
 func (c *child) pause()                   {}
 func (c *child) pid() int                 { return 0 }
-func reapOrphans()                        {}
+
+func noSignalsOfWrites() {}
 
 func signalNumber(sig os.Signal) int {
 	s, _ := sig.(syscall.Signal)

@@ -8,20 +8,12 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 
 	terminal "golang.org/x/term"
 )
 
 const canRun = true
-
-// What is forwarded to the program, and what of that ends a wait for the lock.
-var (
-	forwardedSignals = []os.Signal{
-		syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
-		syscall.SIGALRM, syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT,
-	}
-	endingSignals = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM}
-)
 
 const (
 	sigTerm = syscall.SIGTERM
@@ -36,6 +28,9 @@ type child struct {
 	tty     int           // the terminal whose foreground it was given; -1 if none
 	exited  chan struct{} // closed when it has ended and was waited for
 	stopped chan struct{} // gets one when it was stopped; see watchStops
+	watcher *watcher      // nil if there is none
+	// unwatched is why there is none, if there should be one.
+	unwatched error
 
 	mu   sync.Mutex
 	gone bool // it and its group
@@ -61,17 +56,21 @@ func start(program string, args, env []string) (*child, error) {
 	}
 	c.cmd.SysProcAttr = attr
 
-	adoptOrphans()
+	orphans.adopt()
 	started := make(chan error, 1)
 	// Ends when the program has. The kernel sends the parent-death signal when the thread
 	// that forked ends, not the process: keep it until then.
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := c.cmd.Start()
+		err := orphans.start(c.cmd)
+		if err == nil {
+			c.watcher, c.unwatched = startWatcher(c.cmd.Process.Pid)
+		}
 		started <- err
 		if err == nil {
-			_ = c.cmd.Wait() // how it ended is in ProcessState
+			orphans.wait(c.cmd)
+			c.watcher.end()
 			c.reclaim()
 			close(c.exited)
 		}
@@ -105,6 +104,9 @@ func (c *child) reclaim() {
 	}
 }
 
+// mayRun tells the watcher how long the program may run from now on.
+func (c *child) mayRun(left time.Duration) { c.watcher.tell(left) }
+
 // signal sends a signal to the program's group, as long as there is one.
 func (c *child) signal(sig os.Signal) {
 	s, ok := sig.(syscall.Signal)
@@ -128,7 +130,7 @@ func (c *child) status() (status int, killed os.Signal) {
 func (c *child) left() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	reap(-c.cmd.Process.Pid)
+	orphans.reap() // a zombie keeps its group
 	c.gone = c.gone || syscall.Kill(-c.cmd.Process.Pid, 0) == syscall.ESRCH
 	return !c.gone
 }

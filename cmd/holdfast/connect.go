@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/store"
 )
 
 // Where a password comes from, apart from REDIS_URL.
@@ -23,8 +25,8 @@ const (
 	envCLIPassword      = "REDISCLI_AUTH"
 )
 
-const connectionHelp = `Where Redis is, is said by --redis or, without it, by REDIS_URL in the
-environment; without that it is redis://localhost:6379. The forms:
+const connectionHelp = `The URL of Redis comes from --redis or, without it, from
+REDIS_URL in the environment; without either it is redis://localhost:6379. The forms:
 
   redis://[USER@]HOST[:PORT][/DB]
   rediss://…                                    with TLS
@@ -33,17 +35,37 @@ environment; without that it is redis://localhost:6379. The forms:
   redis-cluster://[USER@]HOST:PORT,HOST:PORT
   rediss-sentinel://…, rediss-cluster://…       with TLS
 
-TLS trusts the system's certificates; SSL_CERT_FILE names others. What go-redis
-reads from a URL's query, such as read_timeout=2s, can be given there too.
+What go-redis reads from a URL's query, such as read_timeout=2s, can be given there
+too.
 
-The password: never on the command line, where ps shows it to everybody. It is
-taken from the first of these that is there:
+With TLS, Redis's certificate must be from an authority that the system trusts, or
+from one in the file of --tls-ca. If Redis wants a certificate of its clients,
+--tls-cert and --tls-key are the files of that and of its key; they are read for each
+new connection. All are in PEM. Without the flags, HOLDFAST_TLS_CA, HOLDFAST_TLS_CERT
+and HOLDFAST_TLS_KEY name the files.
+
+Never give the password on the command line, where ps shows it to everybody. It is
+taken from the first of these that is set:
 
   --password-file FILE, HOLDFAST_REDIS_PASSWORD_FILE   the first line of a file
   HOLDFAST_REDIS_PASSWORD, REDISCLI_AUTH               the environment
   REDIS_URL                                            redis://USER:PASSWORD@…
 
-HOLDFAST_SENTINEL_PASSWORD is for the Sentinels, if they want one.`
+HOLDFAST_SENTINEL_PASSWORD is the Sentinels' password, if they want one.
+
+In a user or password in a URL, each of / ? # @ : % must be percent-encoded: %2F %3F
+%23 %40 %3A %25. A user in a URL needs a password; a user of whom Redis wants none
+(nopass) takes any.
+
+The program of run and lead gets none of these variables, because they tell how to log
+in to Redis: not REDIS_URL, not REDISCLI_AUTH, and none that begins with
+HOLDFAST_REDIS_PASSWORD, HOLDFAST_SENTINEL_PASSWORD or HOLDFAST_TLS. With --pass-redis
+it gets them all: a program that calls holdfast itself needs them.`
+
+// redisEnvironment is what the environment tells of how to log in to Redis. All of it goes
+// together: a program that is told the password, and not where Redis is, would send it to
+// localhost.
+var redisEnvironment = []string{envURL, envPassword, envPasswordFile, envSentinelPassword, envCLIPassword, envTLSCert, envTLSKey, envTLSCA}
 
 func newConnectionTopic() *cobra.Command {
 	return &cobra.Command{Use: "connection", Short: "How to say where Redis is, and its password", Long: connectionHelp}
@@ -53,6 +75,7 @@ func newConnectionTopic() *cobra.Command {
 type connection struct {
 	url          string
 	passwordFile string
+	tls          tlsFiles
 }
 
 func (c *connection) addFlags(cmd *cobra.Command) {
@@ -61,6 +84,7 @@ func (c *connection) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.passwordFile, "password-file", "",
 		"`FILE` with Redis's password (default $HOLDFAST_REDIS_PASSWORD_FILE)")
 	_ = cmd.MarkFlagFilename("password-file")
+	c.tls.addFlags(cmd)
 }
 
 // target is a Redis deployment to connect to.
@@ -68,15 +92,18 @@ type target struct {
 	addr      string // for messages: no password in it
 	client    redis.UniversalClient
 	sentinels *redis.FailoverOptions // if it is behind Sentinels
+	tls       *tls.Config            // nil without TLS
+	probe     string                 // the first address by TCP, empty if there is none
 }
 
-// open connects to Redis and sees that it answers.
-func (c *connection) open(ctx context.Context) (*target, error) {
+// open connects to Redis and sees that it answers: on a Cluster the master that has this lock, or
+// any if there is no name.
+func (c *connection) open(ctx context.Context, name string) (*target, error) {
 	t, err := c.prepare()
 	if err != nil {
 		return nil, err
 	}
-	if err := t.ping(ctx); err != nil {
+	if err := t.ping(ctx, name); err != nil {
 		t.client.Close()
 		return nil, err
 	}
@@ -104,8 +131,16 @@ func (c *connection) prepare() (*target, error) {
 	} else if password != "" {
 		u.password = password
 	}
+	if u.user != "" && u.user != "default" && u.password == "" {
+		// The client would send neither, and be the user default.
+		return nil, usageError(fmt.Errorf("%s names a user, but there is no password: put it into %s, %s or a file; "+
+			"a user that needs none (nopass) takes any", source, envPassword, envURL))
+	}
+	u.tls = c.tls.orEnvironment()
 	t, err := u.client(os.Getenv(envSentinelPassword))
-	if err != nil {
+	if errors.As(err, new(*statusError)) {
+		return nil, err
+	} else if err != nil {
 		return nil, usageError(fmt.Errorf("%s is not a Redis URL: %w", source, err))
 	}
 	return t, nil
@@ -134,57 +169,38 @@ func (c *connection) password() (string, error) {
 	return password, nil
 }
 
-// pingTimeout bounds the first look whether there is a Redis.
-const pingTimeout = 5 * time.Second
-
-// ping sees whether Redis answers, and says what to do if not.
-func (t *target) ping(ctx context.Context) error {
-	done := make(chan error, 1) // the client does not always heed its context
-	go func() { done <- t.client.Ping(ctx).Err() }()
-	var err error
-	select {
-	case err = <-done:
-	case <-time.After(pingTimeout):
-		err = fmt.Errorf("none within %v", pingTimeout)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	if err == nil || redis.HasErrorPrefix(err, "NOPERM") { // which is an answer
-		return nil
-	}
-	return t.unavailable(err)
-}
-
 // unavailable says in one line why there is no Redis to work with, and what to do.
 func (t *target) unavailable(err error) error {
 	says := message(err)
 	switch {
 	case redis.HasErrorPrefix(err, "NOAUTH"), redis.HasErrorPrefix(err, "WRONGPASS"):
 		says = fmt.Sprintf("Redis at %s refuses the password, or wants one (%s): see \"holdfast help connection\"", t.addr, says)
-	case answered(err):
+	case store.Answered(err):
 		says = fmt.Sprintf("Redis at %s refuses to serve (%s): \"holdfast check\" says more", t.addr, says)
+	case unreachable(err):
+		says = t.noAnswer(says)
 	default:
-		says = fmt.Sprintf("no answer from Redis at %s (%s): start it, or say where it is by --redis or %s", t.addr, says, envURL)
+		if todo := t.handshake(err); todo != "" {
+			says = fmt.Sprintf("no TLS connection to Redis at %s (%s): %s", t.addr, says, todo)
+			break
+		}
+		says = t.noAnswer(says)
 	}
 	return &statusError{status: statusUnavailable, err: errors.New(says)}
 }
 
-// answered reports whether an error is Redis's own answer.
-func answered(err error) bool {
-	var reply redis.Error
-	return errors.As(err, &reply)
+func (t *target) noAnswer(says string) string {
+	return fmt.Sprintf("no answer from Redis at %s (%s): start it, or say where it is by --redis or %s", t.addr, says, envURL)
+}
+
+// unreachable reports whether an error came before there was a connection to say anything on.
+func unreachable(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial" && !dial.Timeout()
 }
 
 // passing reports whether an error may go away by itself: the network's, and what a server
 // says while it loads, fails over or is short of something.
 func passing(err error) bool {
-	if !answered(err) {
-		return !errors.Is(err, redis.ErrClosed) && !errors.Is(err, holdfast.ErrInvalid) && !errors.Is(err, holdfast.ErrClosed)
-	}
-	for _, prefix := range []string{"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "OOM", "MISCONF", "NOREPLICAS"} {
-		if redis.HasErrorPrefix(err, prefix) {
-			return true
-		}
-	}
-	return false
+	return store.Transient(err) && !errors.Is(err, holdfast.ErrInvalid) && !errors.Is(err, holdfast.ErrClosed)
 }

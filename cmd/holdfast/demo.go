@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -56,7 +55,7 @@ owners at once above all.`,
 	}
 	cmd.Flags().StringVar(&flags.redis, "redis", "",
 		"`URL` of the Redis to use in place of one in memory")
-	cmd.Flags().DurationVar(&flags.ttl, "ttl", demoDefaultTTL,
+	durationVar(cmd, &flags.ttl, "ttl", "", demoDefaultTTL,
 		fmt.Sprintf("TTL of the lock, %v to %v", demoMinTTL, demoMaxTTL))
 	return cmd
 }
@@ -99,7 +98,7 @@ func direct(ctx context.Context, server *demoRedis, ttl time.Duration, out io.Wr
 			err = fmt.Errorf("deleting the demo's store: %w", e)
 		}
 	}()
-	locks := holdfast.New(server.client)
+	locks := holdfast.New(server.client, holdfast.WithLogger(nil))
 	defer locks.Close()
 	team := newTeam(config)
 	defer team.close()
@@ -136,12 +135,8 @@ func openRedis(ctx context.Context, rawURL string) (*demoRedis, error) {
 	if rawURL == "" {
 		return startRedis()
 	}
-	options, err := redis.ParseURL(rawURL)
+	options, err := demoOptions(rawURL)
 	if err != nil {
-		// Without url.Error's copy of the URL, which may hold a password.
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err
-		}
 		return nil, usageError(fmt.Errorf("--redis is not a Redis URL: %w", err))
 	}
 	client := redis.NewClient(options)
@@ -153,6 +148,27 @@ func openRedis(ctx context.Context, rawURL string) (*demoRedis, error) {
 			"or leave --redis out to use one in memory", options.Addr, err)
 	}
 	return &demoRedis{url: rawURL, description: "Redis at " + options.Addr, client: client}, nil
+}
+
+// demoOptions reads the URL of one server. No error shows any of the URL: see parseTarget.
+func demoOptions(rawURL string) (*redis.Options, error) {
+	u, err := parseTarget(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	if u.kind != "" {
+		return nil, errors.New("the demo runs on one server: its scheme is redis, rediss or unix")
+	}
+	t, err := u.client("")
+	if err != nil {
+		return nil, err
+	}
+	t.client.Close()
+	options, err := redis.ParseURL(rawURL) // as its workers do
+	if err != nil || options.Addr != t.addr {
+		return nil, unreadable("it can't be read")
+	}
+	return options, nil
 }
 
 func startRedis() (*demoRedis, error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// retryInterval is how often a worker that waits asks for the lock. The demo's
-// workers use the library's defaults, so that it shows what users get.
+// retryInterval is how long a worker pauses after a try that failed. The demo's workers
+// use the library's defaults, so that it shows what users get.
 const retryInterval = holdfast.DefaultRetryInterval
 
 var workerNames = []string{"worker-1", "worker-2", "worker-3"}
@@ -206,9 +206,9 @@ func (d *director) playResignation(ctx context.Context) error {
 // What bounds a hand-over, for the table.
 
 func (d *director) takeoverBound() string {
-	return fmt.Sprintf("TTL %v + retry interval", d.ttl)
+	return fmt.Sprintf("TTL %v + a round trip", d.ttl)
 }
 
 func (d *director) resignationBound() string {
-	return fmt.Sprintf("retry interval, %v ± 25%%", retryInterval)
+	return "a round trip, at most 1s"
 }

@@ -71,7 +71,7 @@ func runWorker(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
 	defer client.Close()
 	w.store = fencedStore{client: client, key: w.config.Store}
 
-	locks := holdfast.New(client)
+	locks := holdfast.New(client, holdfast.WithLogger(nil))
 	defer locks.Close()
 	lock := locks.Mutex(w.config.Lock,
 		holdfast.WithTTL(w.config.TTL), holdfast.WithLabel(w.config.Name))

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -112,23 +113,37 @@ func (tl *tool) want(status int, stderr string) {
 // pid waits for the program to write its process id, and returns it.
 func (tl *tool) pid() int {
 	tl.t.Helper()
-	pid := 0
-	tl.until("the program has said its process id", func() bool {
-		line, _, ok := strings.Cut(tl.out(), "\n")
-		pid, _ = strconv.Atoi(line)
-		return ok && pid > 0
+	return tl.pids(1)[0]
+}
+
+// pids waits for the program to write so many process ids, each on a line, and returns them.
+func (tl *tool) pids(n int) []int {
+	tl.t.Helper()
+	pids := make([]int, n)
+	tl.until("the program has said its process ids", func() bool {
+		lines := strings.SplitAfterN(tl.out(), "\n", n+1)
+		for i := range pids {
+			if len(lines) <= n {
+				return false
+			}
+			pids[i], _ = strconv.Atoi(strings.TrimSpace(lines[i]))
+		}
+		return !slices.Contains(pids, 0)
 	})
-	tl.t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
-	return pid
+	tl.t.Cleanup(func() {
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
+	return pids
 }
 
 func (tl *tool) until(what string, cond func() bool) {
 	tl.t.Helper()
-	for range 6000 {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if cond() {
 			return
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	tl.t.Fatalf("it did not come to pass that %s; stdout %q, stderr %q", what, tl.out(), tl.err())
 }

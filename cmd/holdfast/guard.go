@@ -18,6 +18,7 @@ type guard struct {
 	child   *child
 	grace   time.Duration
 	margin  time.Duration // see killMargin
+	every   time.Duration // how often the lease is renewed, and the watcher is told of it
 	log     io.Writer
 	signals <-chan os.Signal
 
@@ -40,22 +41,24 @@ type outcome struct {
 
 // runUnder runs a program under a session, which it releases.
 func runUnder(s *holdfast.Session, p *program, signals <-chan os.Signal) (outcome, error) {
-	// Not deferred: the lock is given back only when the program is gone.
-	release := func() error { return s.Release(context.Background()) }
 	if err := p.flags.settle(context.Background(), s); err != nil {
-		return outcome{}, errors.Join(err, release())
+		return outcome{}, errors.Join(err, s.Release(context.Background()))
 	}
-	c, err := start(p.args[0], p.args[1:], environment(p.name, s))
+	c, err := start(p.args[0], p.args[1:], p.flags.environment(p.name, s))
 	if err != nil {
-		_ = release()
+		_ = s.Release(context.Background())
 		return outcome{}, cannotStart(p.args[0], err)
 	}
-	t := &guard{session: s, child: c, grace: p.flags.grace, margin: killMargin(p.flags.ttl), log: p.log, signals: signals}
+	t := &guard{session: s, child: c, grace: p.flags.grace, margin: killMargin(p.flags.ttl), every: p.flags.renewEvery(), log: p.log, signals: signals}
+	if c.unwatched != nil {
+		t.say("no watcher could be started (%v): if holdfast is stopped, the program goes on", c.unwatched)
+	}
 	t.watch()
 	t.clear()
 	status, by := c.status()
 	o := outcome{status: status, why: t.why, ended: t.ended || c.tty >= 0 && interrupts(by)}
-	switch err := release(); {
+	// Not deferred: the lock is given back only when the program is gone.
+	switch err := t.release(); {
 	case err == nil || o.why != nil:
 	case errors.Is(err, holdfast.ErrLost):
 		o.why = err
@@ -64,6 +67,35 @@ func runUnder(s *holdfast.Session, p *program, signals <-chan os.Signal) (outcom
 		t.say("%s; the lock expires by itself within %v", message(err), p.flags.ttl)
 	}
 	return o, nil
+}
+
+// releaseTime is how long holdfast goes on trying to give the lock back if Redis does not answer.
+// When it has ended nobody does, and the lock stays for its TTL.
+const releaseTime = 15 * time.Second
+
+// release gives the lock back. If Redis does not answer, it tries again, until the time is up or a
+// signal asks for the end.
+func (t *guard) release() error {
+	err := t.session.Release(context.Background())
+	if err == nil || t.why != nil || !passing(err) || errors.Is(err, holdfast.ErrLost) {
+		return err
+	}
+	t.say("%s; it goes on trying for %v", message(err), releaseTime)
+	end := time.After(releaseTime)
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		select {
+		case <-end:
+			return err
+		case sig := <-t.signals:
+			if asksToEnd(sig) {
+				return err
+			}
+		case <-time.After(pause):
+			if err = t.session.Release(context.Background()); err == nil || !passing(err) {
+				return err
+			}
+		}
+	}
 }
 
 func cannotStart(program string, err error) error {
@@ -82,7 +114,9 @@ func (t *guard) say(format string, args ...any) {
 func (t *guard) watch() {
 	done := t.session.Done()
 	for {
-		timer := time.NewTimer(t.due())
+		wait := t.due()
+		t.child.mayRun(t.allowed())
+		timer := time.NewTimer(min(wait, t.every))
 		select {
 		case <-t.child.exited:
 			timer.Stop()
@@ -105,6 +139,15 @@ func (t *guard) watch() {
 
 // left is how long the program may run.
 func (t *guard) left() time.Duration { return time.Until(t.session.ValidUntil()) - t.margin }
+
+// allowed is how long the watcher lets the program run: a little longer than this process does.
+func (t *guard) allowed() time.Duration {
+	left := t.left()
+	if t.why != nil {
+		left = min(left, time.Until(t.told.Add(t.grace)))
+	}
+	return left + t.margin/2
+}
 
 // due does what the time demands, and returns how long nothing more is due.
 func (t *guard) due() time.Duration {
@@ -134,11 +177,12 @@ func (t *guard) end(why error) {
 		return
 	}
 	t.why, t.told = why, time.Now()
+	t.child.mayRun(t.allowed()) // first: this process may be stopped behind it
 	t.child.signal(sigTerm)
-	t.say("%s; the program is told to end (SIGTERM)", message(why))
 	if t.session.Err() == nil || errors.Is(why, holdfast.ErrMaxHold) {
-		t.child.signal(sigCont) // it may stand still; while the lease lasts, it may go on to its end
+		t.child.signal(sigCont) // it may be stopped; while the lease lasts, it may go on until it ends
 	}
+	t.say("%s; the program is told to end (SIGTERM)", message(why))
 }
 
 // forward passes a signal on.
@@ -170,8 +214,15 @@ func (t *guard) pause() {
 // clearTime is how long what was killed may take to be gone.
 const clearTime = 5 * time.Second
 
+// leaveTime is how long a process that the program has left behind in its group has to leave
+// it: a daemon that was just started does that as its first act.
+const leaveTime = 250 * time.Millisecond
+
 // clear ends what the program has left behind in its group, before the lock is given back.
 func (t *guard) clear() {
+	for leave := time.Now().Add(min(leaveTime, t.left())); t.why == nil && t.child.left() && time.Now().Before(leave); {
+		time.Sleep(time.Millisecond)
+	}
 	if !t.child.left() {
 		return
 	}

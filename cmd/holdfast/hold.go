@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,8 +16,9 @@ import (
 
 // holdFlags are how run and lead hold a lock.
 type holdFlags struct {
-	ttl, grace, maxHold time.Duration
-	label               string
+	ttl, grace, maxHold, failover time.Duration
+	label                         string
+	passRedis, verbose            bool
 }
 
 const (
@@ -24,14 +27,20 @@ const (
 )
 
 func (f *holdFlags) addFlags(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&f.ttl, "ttl", defaultTTL,
+	durationVar(cmd, &f.ttl, "ttl", "", defaultTTL,
 		"how long the lock outlives this process's last sign of life; it is renewed well before that")
-	cmd.Flags().DurationVar(&f.grace, "grace", defaultGrace,
+	durationVar(cmd, &f.grace, "grace", "", defaultGrace,
 		"time from SIGTERM to SIGKILL for a program that has to end, both before the lease can")
-	cmd.Flags().DurationVar(&f.maxHold, "max-hold", 0,
+	durationVar(cmd, &f.maxHold, "max-hold", "", 0,
 		"stop the program after so long (default: never)")
+	durationVar(cmd, &f.failover, "failover-grace", "", 0,
+		"after a crash, a restart or a failover of Redis take no lock for so long (default: off; all users of the lock need it)")
 	cmd.Flags().StringVar(&f.label, "label", "",
 		"`TEXT` that ls and inspect show of the holder (default host:pid)")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false,
+		"say who holds the lock while it waits, also if stderr is no terminal")
+	cmd.Flags().BoolVar(&f.passRedis, "pass-redis", false,
+		"leave REDIS_URL, REDISCLI_AUTH and holdfast's passwords in the program's environment")
 }
 
 // window is how long a lease of this TTL is trusted: see "Time" in the library's manual.
@@ -43,6 +52,10 @@ func killMargin(ttl time.Duration) time.Duration { return ttl/50 + 100*time.Mill
 
 // spare is how long renewals may fail before the program has to be told to end.
 func (f *holdFlags) spare() time.Duration { return window(f.ttl) - f.grace - killMargin(f.ttl) }
+
+// renewEvery is how often the lease is renewed: more often than the library does for each of
+// thousands of locks. So most of the TTL is left when Redis goes away, and a loss shows soon.
+func (f *holdFlags) renewEvery() time.Duration { return min(f.ttl/6, f.spare()/2) }
 
 // options validates the flags and returns what they mean for the lock.
 func (f *holdFlags) options(cmd *cobra.Command) ([]holdfast.Option, error) {
@@ -56,9 +69,7 @@ func (f *holdFlags) options(cmd *cobra.Command) ([]holdfast.Option, error) {
 	}
 	opts := []holdfast.Option{
 		holdfast.WithTTL(f.ttl),
-		// More often than the library does for each of thousands of locks: so most of the TTL is
-		// left when Redis goes away, and a loss shows soon.
-		holdfast.WithRenewInterval(min(f.ttl/6, f.spare()/2)),
+		holdfast.WithRenewInterval(f.renewEvery()),
 	}
 	if cmd.Flags().Changed("max-hold") {
 		opts = append(opts, holdfast.WithMaxHold(f.maxHold))
@@ -69,28 +80,57 @@ func (f *holdFlags) options(cmd *cobra.Command) ([]holdfast.Option, error) {
 	return opts, nil
 }
 
-// settle sees to it that a session that has just begun has enough of its lease left to
-// start a program under: one that was handed over begins with a short one.
-func (f *holdFlags) settle(ctx context.Context, s *holdfast.Session) error {
-	if time.Until(s.ValidUntil()) > f.grace+killMargin(f.ttl)+f.spare()/2 {
-		return s.Err()
-	}
-	return s.Reacquire(ctx)
+// locker returns the options of the Locker.
+func (f *holdFlags) locker() []holdfast.Option {
+	return append(withGrace(f.ttl, f.failover), holdfast.WithLogger(nil))
 }
 
-// environment is the child's: ours and then what tells of the lock.
-func environment(name string, s *holdfast.Session) []string {
-	return append(os.Environ(),
+// withGrace returns the options of a Locker with a failover grace, none for 0.
+func withGrace(ttl, grace time.Duration) []holdfast.Option {
+	if grace == 0 {
+		return nil
+	}
+	return []holdfast.Option{holdfast.WithTTL(ttl), holdfast.WithFailoverGrace(grace)}
+}
+
+// settle sees to it that a session that has just begun has enough of its lease left to
+// start a program under: one that was handed over begins with a short one.
+func (f *holdFlags) settle(ctx context.Context, s *holdfast.Session) (err error) {
+	for range 3 {
+		if time.Until(s.ValidUntil()) > f.grace+killMargin(f.ttl)+f.spare()/2 {
+			return s.Err()
+		}
+		// A renewal that overtakes this request fails it, and does the same.
+		if err = s.Reacquire(ctx); err == nil || s.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// environment is the child's: ours, without what tells how to log in to Redis unless that was
+// asked for, and then what tells of the lock.
+func (f *holdFlags) environment(name string, s *holdfast.Session) []string {
+	env := os.Environ()
+	if !f.passRedis {
+		env = slices.DeleteFunc(env, func(variable string) bool {
+			key, _, _ := strings.Cut(variable, "=")
+			return slices.Contains(redisEnvironment, key)
+		})
+	}
+	return append(env,
 		"HOLDFAST_NAME="+name,
 		fmt.Sprintf("HOLDFAST_FENCE=%d", s.Fence()),
 		"HOLDFAST_VALID_UNTIL="+s.ValidUntil().UTC().Format("2006-01-02T15:04:05.000Z07:00"),
 	)
 }
 
-const environmentHelp = `The program's environment ends with HOLDFAST_NAME, HOLDFAST_FENCE (a number that
-grows with every holder: a store that refuses a smaller one is safe from a holder
-that is late) and HOLDFAST_VALID_UNTIL, up to when the lock was certain when the
-program was started; renewals move that on.`
+const environmentHelp = `Holdfast adds to the program's environment HOLDFAST_NAME, HOLDFAST_FENCE (a number
+that grows with every holder: a store that refuses a smaller one is safe from a holder
+that is late) and HOLDFAST_VALID_UNTIL, the time until which the lock was certain when
+the program was started; later renewals extend it. REDIS_URL and the other variables
+that tell holdfast how to log in to Redis are left out, unless --pass-redis is given:
+see "holdfast help connection".`
 
 // lockError is what could not be done about a lock, with the exit status for it.
 func lockError(t *target, err error) error {

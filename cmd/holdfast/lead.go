@@ -37,7 +37,8 @@ func newLeadCommand() *cobra.Command {
 		Short: "Run a program for as long as this process leads",
 		Long: `Lead campaigns for the lock NAME for ever. For each term it runs the program, as
 "holdfast run" does; if the lock is lost, it stops the program in time and campaigns
-again. If Redis can't be reached, it goes on trying.
+again. If Redis can't be reached, it goes on trying. After a second of waiting it says
+who leads, at a terminal or with --verbose.
 
 If the program ends by itself, the lock is given up, so that another machine can lead,
 and --restart says what then: "always" (campaign again after a pause), "on-failure"
@@ -46,9 +47,10 @@ from --backoff to --backoff-max, and begin anew after a program that ran for lon
 than that.
 
 SIGINT, SIGTERM and SIGQUIT are forwarded and end lead, with the program's exit
-status, once the program has ended.
+status, once the program has ended. The other signals that "holdfast run" forwards
+do not end lead while the program runs.
 
-` + environmentHelp + "\n\n" + exitStatusHelp,
+` + environmentHelp + "\n\n" + durationHelp + "\n\n" + exitStatusHelp,
 		Example: `  holdfast lead scheduler -- /usr/local/bin/scheduler
   holdfast lead --restart on-failure --label "$(hostname)" migrate -- ./migrate`,
 		Args: cobra.ArbitraryArgs,
@@ -56,8 +58,8 @@ status, once the program has ended.
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.restart, "restart", restartAlways, "`WHEN` to go on after the program ended by itself: "+strings.Join(restarts, ", "))
-	f.DurationVar(&flags.backoff, "backoff", time.Second, "first pause after that")
-	f.DurationVar(&flags.backoffMax, "backoff-max", time.Minute, "longest pause")
+	durationVar(cmd, &flags.backoff, "backoff", "", time.Second, "first pause before it campaigns again")
+	durationVar(cmd, &flags.backoffMax, "backoff-max", "", time.Minute, "longest pause")
 	_ = cmd.RegisterFlagCompletionFunc("restart", cobra.FixedCompletions(restarts, cobra.ShellCompDirectiveNoFileComp))
 	flags.holdFlags.addFlags(cmd)
 	flags.connection.addFlags(cmd)
@@ -81,7 +83,7 @@ func (f *leadFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer t.client.Close()
-	locks := holdfast.New(t.client)
+	locks := holdfast.New(t.client, f.locker()...)
 	defer locks.Close()
 	l := &leader{flags: f, program: p, target: t, lock: locks.Mutex(p.name, p.opts...), pause: f.backoff}
 	if err := lockError(t, l.lock.Err()); err != nil {
@@ -115,7 +117,6 @@ func (l *leader) lead() error {
 		began := time.Now()
 		o, err := runUnder(session, l.program, signals)
 		uncatch()
-		reapOrphans()
 		if err != nil {
 			if errors.Is(err, holdfast.ErrLost) || passing(err) && !errors.As(err, new(*statusError)) {
 				l.say("%s", message(err)) // it was lost before the program was started
@@ -148,6 +149,10 @@ func ended(err error) error {
 
 // campaign takes the lock, however long it takes.
 func (l *leader) campaign(ctx context.Context) (*holdfast.Session, error) {
+	w := waiting{target: l.target, lock: l.lock, talks: l.program.talks, log: l.program.log, wrong: func(kind string) {
+		l.say("%s; it goes on waiting", message(notALock(l.program.name, kind)))
+	}}
+	defer w.begin(ctx)()
 	said := ""
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		session, err := l.lock.Acquire(ctx)

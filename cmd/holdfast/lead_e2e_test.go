@@ -42,6 +42,26 @@ func TestLead(t *testing.T) {
 	}
 }
 
+// TestLeadUnheard: it leads, gives the lock back and leads again also if nobody can read what
+// it says.
+func TestLeadUnheard(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	tl := newTool(t, r.Addr(), "lead", "--backoff", "10ms", "a", "--", "sh", "-c", service).start(unheard(t))
+	for term := 1; term <= 3; term++ {
+		tl.until("a term begins", func() bool { return begins(tl) == term })
+		if term < 3 {
+			if err := r.locks.Mutex("a").ForceRelease(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = tl.cmd.Process.Signal(syscall.SIGTERM)
+	if status := tl.wait(); status != 7 || r.held(t, "a") {
+		t.Errorf("status %d, held %v", status, r.held(t, "a"))
+	}
+}
+
 // TestLeadOneOfTwo: the second leads when the first is killed.
 func TestLeadOneOfTwo(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,10 +53,10 @@ func TestLsAndInspect(t *testing.T) {
 		}
 		return tl.out()
 	}
-	table := regexp.MustCompile(`^NAME +HOLDER +FENCE +TTL  WAITERS\n` +
-		`jobs:a +one\\x1b\[31m +\d{16}  [3456]\d\.\ds        2\n` +
-		`jobs:python +\(stranger\) +-  [3456]\d\.\ds        1\n` +
-		`jobs:\\xff +日本 +\d{16}   none        0\n$`)
+	table := regexp.MustCompile(`^NAME +HOLDER +FENCE +HELD +TTL  WAITERS\n` +
+		`jobs:a +one\\x1b\[31m +\d{16} +\d+\.\ds  [3456]\d\.\ds        2\n` +
+		`jobs:python +\(stranger\) +- +-  [3456]\d\.\ds        1\n` +
+		`jobs:\\xff +日本 +\d{16} +\d+\.\ds   none        0\n$`)
 	if out := get("ls", "jobs:*"); !table.MatchString(out) {
 		t.Errorf("%s", out)
 	}
@@ -66,16 +67,16 @@ func TestLsAndInspect(t *testing.T) {
 	if len(list) != 3 {
 		t.Fatalf("%+v", list)
 	}
-	if l := list[0]; l.Name != "jobs:a" || l.State != "held" || *l.Label != "one\x1b[31m" || *l.Fence != a.Fence() || *l.TTL < 30_000 || l.Waiters != 2 || l.Queue != nil {
+	if l := list[0]; l.Name != "jobs:a" || l.State != "held" || *l.Label != "one\x1b[31m" || *l.Fence != a.Fence() || *l.TTL < 30_000 || *l.Since != time.UnixMicro(a.Fence()).UTC().Format(time.RFC3339Nano) || *l.HeldFor <= 0 || l.Waiters != 2 || l.Queue != nil {
 		t.Errorf("%+v", l)
 	}
-	if l := list[1]; l.State != "stranger" || l.Label != nil || l.Fence != nil || l.TTL == nil {
+	if l := list[1]; l.State != "stranger" || l.Label != nil || l.Fence != nil || l.TTL == nil || l.Since != nil || l.HeldFor != nil {
 		t.Errorf("%+v", l)
 	}
 	if l := list[2]; l.NameBase64 != "am9iczr/" || l.TTL != nil || l.Fence == nil {
 		t.Errorf("%+v", l)
 	}
-	shown := regexp.MustCompile(`^name     jobs:a\nstate    held\nholder   one\\x1b\[31m\nfence    \d{16}\nttl      \S+s\nwaiters  2\n +1 +first\n +2 +second\n$`)
+	shown := regexp.MustCompile(`^name     jobs:a\nstate    held\nholder   one\\x1b\[31m\nfence    \d{16}\nsince    \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, for \d+\.\ds\nttl      \S+s\nwaiters  2\n +1 +first\n +2 +second\n$`)
 	if out := get("inspect", "jobs:a"); !shown.MatchString(out) {
 		t.Errorf("%s", out)
 	}
@@ -89,6 +90,50 @@ func TestLsAndInspect(t *testing.T) {
 	newTool(t, r.Addr(), "ls", "a", "b").start().want(statusUsage, "quote it from the shell")
 	newTool(t, r.Addr(), "inspect").start().want(statusUsage, "holdfast inspect takes NAME, got []")
 	newTool(t, "127.0.0.1:1", "ls").start().want(statusUnavailable, "no answer from Redis at 127.0.0.1:1")
+}
+
+// TestHeldFor: who has held a lock for so long?
+func TestHeldFor(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.hold(t, "jobs:old")
+	r.client.Set(t.Context(), "jobs:python", "x", time.Minute)
+	r.wait(t, "jobs:python", "p", 1)
+	time.Sleep(2 * time.Second)
+	r.hold(t, "jobs:new")
+	names := func(args ...string) (names []string) {
+		tl := newTool(t, r.Addr(), append([]string{"ls", "--json"}, args...)...).start()
+		tl.want(0, "")
+		for _, l := range decode[[]lockJSON](t, tl.out()) {
+			names = append(names, l.Name)
+		}
+		return names
+	}
+	if got := names(); len(got) != 3 {
+		t.Errorf("all: %q", got)
+	}
+	if got := names("--held-for", "2s"); !slices.Equal(got, []string{"jobs:old"}) {
+		t.Errorf("held for 2s: %q", got)
+	}
+	if got := names("--held-for", "1h"); got != nil {
+		t.Errorf("held for 1h: %q", got)
+	}
+	newTool(t, r.Addr(), "ls", "--held-for", "1h").start().want(0, "holdfast: no such lock has been held for 1h0m0s\n")
+	newTool(t, r.Addr(), "ls", "--held-for", "-1s").start().want(statusUsage, "--held-for -1s is negative")
+}
+
+func TestHeldText(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0.0s", 99*time.Second + 940*time.Millisecond: "99.9s", 100 * time.Second: "1m40s", 99*time.Minute + 59*time.Second: "1h39m59s",
+		100 * time.Minute: "1h40m", 99*time.Hour + 59*time.Minute: "99h59m", 101 * time.Hour: "4d5h", 1000 * 24 * time.Hour: "1000d0h",
+	} {
+		if got := heldText(holdfast.Info{Since: time.Unix(1, 0), HeldFor: d}); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+	if got := heldText(holdfast.Info{Held: true, Stranger: true}); got != "-" {
+		t.Errorf("a stranger: %s", got)
+	}
 }
 
 // TestJSONSchema: the fields that the help documents are those that are there.
@@ -148,17 +193,21 @@ func TestRelease(t *testing.T) {
 		stderr string
 		args   []string
 	}{
-		{statusUsage, "--force takes it away", []string{"a"}},
-		{statusUsage, "--fence is missing", []string{"--force", "a"}},
-		{statusUsage, "there is no terminal to ask at: --yes says", []string{"--force", "--fence", fence, "a"}},
-		{statusConflict, "held under another fence: its fence is " + fence + ", not 12", []string{"--force", "--fence", "12", "--yes", "a"}},
+		{statusUsage, "from whom? --fence says it", []string{"a"}},
+		{statusUsage, "from whom? --fence says it", []string{"--force", "a"}},
+		{statusUsage, "--fence 0 is not positive", []string{"--fence", "0", "a"}},
+		{statusUsage, "--fence and --stranger exclude each other", []string{"--fence", fence, "--stranger", "a"}},
+		{statusUsage, "there is no terminal to ask at: --yes says", []string{"--fence", fence, "a"}},
+		{statusUsage, "there is no terminal to ask at: --yes says", []string{"--stranger", "a"}},
+		{statusConflict, "held under another fence: its fence is " + fence + ", not 12", []string{"--fence", "12", "--yes", "a"}},
+		{statusConflict, "its fence is " + fence + ", and a stranger has none", []string{"--stranger", "--yes", "a"}},
 	} {
 		newTool(t, r.Addr(), append([]string{"release"}, c.args...)...).start().want(c.status, c.stderr)
 	}
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	tl := newTool(t, r.Addr(), "release", "--force", "--fence", fence, "--yes", "a").start()
+	tl := newTool(t, r.Addr(), "release", "--fence", fence, "--yes", "a").start()
 	tl.want(0, "")
 	if tl.out() != "taken from me\n" || r.held(t, "a") {
 		t.Errorf("%q, held %v", tl.out(), r.held(t, "a"))
@@ -169,7 +218,17 @@ func TestRelease(t *testing.T) {
 		t.Errorf("%q", again.out())
 	}
 	r.client.Set(t.Context(), "a", "stranger", 0)
-	newTool(t, r.Addr(), "release", "--force", "--fence", fence, "--yes", "a").start().want(statusConflict, "a stranger's, which has none")
+	newTool(t, r.Addr(), "release", "--fence", fence, "--yes", "a").start().want(statusConflict, "a stranger's, which has none")
+	r.client.HSet(t.Context(), "users", "1", "ada")
+	newTool(t, r.Addr(), "release", "--stranger", "--yes", "users").start().want(statusNotALock, `"users" is no lock: there is a key of that name that holds a hash`)
+	if !r.held(t, "users") {
+		t.Error("data was deleted")
+	}
+	stranger := newTool(t, r.Addr(), "release", "--stranger", "--yes", "a").start()
+	stranger.want(0, "")
+	if stranger.out() != "taken from (stranger)\n" || r.held(t, "a") {
+		t.Errorf("%q, held %v", stranger.out(), r.held(t, "a"))
+	}
 }
 
 func TestLookOnCluster(t *testing.T) {

@@ -18,19 +18,45 @@ import (
 // a command in the foreground may have been caught in vfork, and then is not stopped with it.
 const (
 	stubborn = `exec 2>/dev/null; trap 'echo TERM' TERM; echo $$; while :; do sleep 1000 & wait $!; done`
-	obedient = `exec 2>/dev/null; trap 'echo TERM; exit 0' TERM; echo $$; while :; do sleep 1000 & wait $!; done`
+	// With a child that ignores SIGTERM.
+	stubbornPair = `exec 2>/dev/null; sh -c 'trap "" TERM; while :; do sleep 0.05; done' & trap 'echo TERM' TERM; echo $$; echo $!; while :; do sleep 1000 & wait $!; done`
+	obedient     = `exec 2>/dev/null; trap 'echo TERM; exit 0' TERM; echo $$; while :; do sleep 1000 & wait $!; done`
 )
 
 // TestRunLossStubborn: cut off from Redis, a program that ignores SIGTERM is killed while
-// its lease is still there: another can't have had the lock. A machine that stands still at
-// that moment makes no difference between the tool and the test: then it is measured again.
+// its lease is still there: another can't have had the lock.
 func TestRunLossStubborn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
+	inTime(t, func(name string) time.Duration {
+		tl, left := lossOfStubborn(t, r, name)
+		tl.want(statusLost, "killed the program")
+		return left
+	})
+}
+
+// TestRunLossUnheard: the same with a stderr that nobody can read any more.
+func TestRunLossUnheard(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	inTime(t, func(name string) time.Duration {
+		tl, left := lossOfStubborn(t, r, name, unheard(t))
+		if status := tl.wait(); status != statusLost {
+			t.Errorf("status %d", status)
+		}
+		return left
+	})
+}
+
+// inTime wants what try returns, for a lock of that name, to be more than 0. A machine that
+// stands still at that moment makes no difference between the tool and the test: then it is
+// measured again.
+func inTime(t *testing.T, try func(name string) (left time.Duration)) {
+	t.Helper()
 	const tries, most = 3, 100 * time.Millisecond
-	for try := range tries {
+	for i := range tries {
 		stalled := stalls(t)
-		left := lossOfStubborn(t, r, fmt.Sprint("lock-", try))
+		left := try(fmt.Sprint("lock-", i))
 		if gap := stalled(); gap > most && left <= 0 {
 			t.Logf("the machine stood still for %v", gap)
 			continue
@@ -43,18 +69,30 @@ func TestRunLossStubborn(t *testing.T) {
 	t.Skipf("the machine stood still for more than %v, %d times", most, tries)
 }
 
-// lossOfStubborn runs a program, cuts it off, and returns what is left of its lease when it
-// has died.
-func lossOfStubborn(t *testing.T, r *rig, name string) (left time.Duration) {
+// unheard is a pipe whose reader is gone, as that of a logger that has died.
+func unheard(t *testing.T) *os.File {
+	t.Helper()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.Close()
+	t.Cleanup(func() { writer.Close() })
+	return writer
+}
+
+// lossOfStubborn runs a program that has a child, cuts it off, and returns what is left of its
+// lease when both have died.
+func lossOfStubborn(t *testing.T, r *rig, name string, stderr ...*os.File) (tl *tool, left time.Duration) {
 	link := r.Proxy(t)
 	const ttl, grace = 10 * time.Second, 2 * time.Second
-	tl := newTool(t, link.Addr(), "run", "--ttl", ttl.String(), "--grace", grace.String(), name, "--", "sh", "-c", stubborn).start()
-	pid := tl.pid()
+	tl = newTool(t, link.Addr(), "run", "--ttl", ttl.String(), "--grace", grace.String(), name, "--", "sh", "-c", stubbornPair).start(stderr...)
+	pids := tl.pids(2)
 	time.Sleep(3 * time.Second) // a renewal
 	link.Cut()
 	tl.until("the program was told", func() bool { return strings.Contains(tl.out(), "TERM") })
 	told := time.Now()
-	tl.until("the program is gone", func() bool { return gone(pid) })
+	tl.until("the program is gone", func() bool { return gone(pids[0]) && gone(pids[1]) })
 	died := time.Now()
 	left, err := r.client.PTTL(t.Context(), name).Result()
 	t.Logf("killed %v after SIGTERM, with %v of the lease left", died.Sub(told), left)
@@ -62,8 +100,7 @@ func lossOfStubborn(t *testing.T, r *rig, name string) (left time.Duration) {
 		t.Errorf("it had %v to end, not %v; %v", waited, grace, err)
 	}
 	link.Heal()
-	tl.want(statusLost, "killed the program")
-	return left
+	return tl, left
 }
 
 // stalls returns a function that ends the measurement and tells for how long this process
@@ -138,6 +175,22 @@ func TestRunRedisStoppedAndBack(t *testing.T) {
 	}
 }
 
+// TestRunReleasedLate: a Redis that answers again soon after the program's end gets the lock back.
+func TestRunReleasedLate(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	tl := newTool(t, r.Addr(), "run", "--ttl", "5m", "a", "--", "sh", "-c", "echo $$; read x; exit 3").start()
+	tl.pid()
+	r.Stop()
+	tl.stdin.Close()
+	time.Sleep(7 * time.Second) // longer than the library's Release tries
+	r.Cont()
+	tl.want(3, "it goes on trying for 15s")
+	if r.held(t, "a") {
+		t.Error("the lock is still held")
+	}
+}
+
 // TestRunTaken: an operator takes the lock away.
 func TestRunTaken(t *testing.T) {
 	t.Parallel()
@@ -151,6 +204,30 @@ func TestRunTaken(t *testing.T) {
 	tl.want(statusLost, "force-released; the program is told to end (SIGTERM)\nholdfast: killed the program")
 	if took := time.Since(began); alive(pid) || took > 5*time.Second {
 		t.Errorf("alive: %v, after %v", alive(pid), took)
+	}
+}
+
+// TestRunReleased: the lock of a run, which is the first of its process, is released by the
+// command. The program is told at once, long before the first renewal after 15 s, so that a
+// replacement can be started by hand.
+func TestRunReleased(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	tl := newTool(t, r.Addr(), "run", "--ttl", "30s", "a", "--", "sh", "-c", obedient).start()
+	tl.pid()
+	time.Sleep(500 * time.Millisecond) // the subscription works, and Redis knows of it
+	info, err := r.locks.Mutex("a").Inspect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := newTool(t, r.Addr(), "release", "--force", "--yes", "--fence", fmt.Sprint(info.Fence), "a").start()
+	if status := release.wait(); status != 0 {
+		t.Fatalf("release: status %d, %s", status, release.err())
+	}
+	released := time.Now()
+	tl.want(statusLost, "force-released; the program is told to end (SIGTERM)")
+	if took := time.Since(released); took > 5*time.Second {
+		t.Errorf("it ended %v after the release", took)
 	}
 }
 

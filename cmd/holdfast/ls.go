@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,13 +21,13 @@ type lookFlags struct {
 }
 
 func (f *lookFlags) addFlags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.json, "json", false, "for programs: see below")
+	cmd.Flags().BoolVar(&f.json, "json", false, "write JSON, for programs: see above")
 	f.connection.addFlags(cmd)
 }
 
 // with calls f with a Locker on the Redis of the flags.
-func (c *connection) with(ctx context.Context, f func(*target, *holdfast.Locker) error) error {
-	t, err := c.open(ctx)
+func (c *connection) with(ctx context.Context, name string, f func(*target, *holdfast.Locker) error) error {
+	t, err := c.open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -36,26 +37,32 @@ func (c *connection) with(ctx context.Context, f func(*target, *holdfast.Locker)
 	return f(t, locks)
 }
 
+type lsFlags struct {
+	lookFlags
+	heldFor time.Duration
+}
+
 func newLsCommand() *cobra.Command {
-	var flags lookFlags
+	var flags lsFlags
 	cmd := &cobra.Command{
 		Use:   "ls [flags] [PATTERN]",
 		Short: "List the locks that are held or waited for",
-		Long: `Ls lists the locks that are held or waited for: holder's label, fence, what is left
-of the TTL, and how many processes wait. PATTERN is one of Redis's KEYS, with *, ? and
-[…]; quote it from the shell.
+		Long: `Ls lists the locks that are held or waited for: holder's label, fence, for how long
+it has had the lock, what is left of the TTL, and how many processes wait. PATTERN is
+one of Redis's KEYS, with *, ? and […]; quote it from the shell.
 
-It uses SCAN, on a Cluster on each master, and goes by what Holdfast keeps beside a
-lock. So it shows a lock of redis-py's or another stranger's only if one of ours has
-used or asked for the same lock within a day; "holdfast inspect" shows any.
+It uses SCAN, on a Cluster on each master, to find the keys that Holdfast keeps beside
+a lock. So a lock that another library holds, such as redis-py, is shown only if
+Holdfast has held it or asked for it within a day; "holdfast inspect" shows any lock.
 
-` + jsonHelp + "\n\nLs writes one array, sorted by name.",
+` + sinceHelp + "\n\n" + jsonHelp + "\n\nLs writes one array, sorted by name.",
 		Example: `  holdfast ls
   holdfast ls 'jobs:*'
+  holdfast ls --held-for 1h
   holdfast ls --json | jq -r '.[] | select(.waiters > 3) | .name'`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError(fmt.Errorf("%s takes one PATTERN, got %q (quote it from the shell)", cmd.CommandPath(), args))
+				return usageError(fmt.Errorf("%s takes one PATTERN, got %q (quote it from the shell)", cmd.CommandPath(), shown(args)))
 			}
 			return nil
 		},
@@ -64,19 +71,29 @@ used or asked for the same lock within a day; "holdfast inspect" shows any.
 			if len(args) == 1 {
 				pattern = args[0]
 			}
-			return flags.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
+			if flags.heldFor < 0 {
+				return usageError(fmt.Errorf("--held-for %v is negative", flags.heldFor))
+			}
+			return flags.with(cmd.Context(), "", func(t *target, locks *holdfast.Locker) error {
 				return flags.ls(cmd, t, locks, pattern)
 			})
 		},
 	}
+	durationVar(cmd, &flags.heldFor, "held-for", "", 0,
+		"show only locks whose holder has had them for so long at least; never a stranger's (default: all)")
 	flags.addFlags(cmd)
 	return cmd
 }
 
-func (f *lookFlags) ls(cmd *cobra.Command, t *target, locks *holdfast.Locker, pattern string) error {
+func (f *lsFlags) ls(cmd *cobra.Command, t *target, locks *holdfast.Locker, pattern string) error {
 	entries, failed, err := entriesOf(cmd.Context(), locks, pattern)
 	if err != nil {
 		return lockError(t, err)
+	}
+	if f.heldFor > 0 {
+		entries = slices.DeleteFunc(entries, func(e holdfast.Entry) bool {
+			return e.Since.IsZero() || e.HeldFor < f.heldFor
+		})
 	}
 	if err := f.show(cmd, entries); err != nil {
 		return err
@@ -106,7 +123,7 @@ func entriesOf(ctx context.Context, locks *holdfast.Locker, pattern string) (ent
 	return entries, failed, nil
 }
 
-func (f *lookFlags) show(cmd *cobra.Command, entries []holdfast.Entry) error {
+func (f *lsFlags) show(cmd *cobra.Command, entries []holdfast.Entry) error {
 	out := cmd.OutOrStdout()
 	if f.json {
 		list := []lockJSON{}
@@ -116,14 +133,18 @@ func (f *lookFlags) show(cmd *cobra.Command, entries []holdfast.Entry) error {
 		return writeJSON(out, list, "  ")
 	}
 	if len(entries) == 0 {
-		fmt.Fprintln(cmd.ErrOrStderr(), "holdfast: no such lock is held or waited for")
+		text := "no such lock is held or waited for"
+		if f.heldFor > 0 {
+			text = fmt.Sprintf("no such lock has been held for %v", f.heldFor)
+		}
+		fmt.Fprintln(cmd.ErrOrStderr(), "holdfast: "+text)
 		return nil
 	}
-	rows := [][]string{{"NAME", "HOLDER", "FENCE", "TTL", "WAITERS"}}
+	rows := [][]string{{"NAME", "HOLDER", "FENCE", "HELD", "TTL", "WAITERS"}}
 	for _, e := range entries {
-		rows = append(rows, []string{printable(e.Name), holder(e.Info), fenceText(e.Info), ttlText(e.Info), strconv.Itoa(e.Waiters)})
+		rows = append(rows, []string{printable(e.Name), holder(e.Info), fenceText(e.Info), heldText(e.Info), ttlText(e.Info), strconv.Itoa(e.Waiters)})
 	}
-	return table(out, "llrrr", rows)
+	return table(out, "llrrrr", rows)
 }
 
 func newInspectCommand() *cobra.Command {
@@ -131,11 +152,11 @@ func newInspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "inspect [flags] NAME",
 		Short:   "Show a lock's holder and who waits for it",
-		Long:    "Inspect shows who holds a lock, and who waits for it, the next holder first.\n\n" + jsonHelp,
+		Long:    "Inspect shows who holds a lock, and who waits for it, the next holder first.\n\n" + sinceHelp + "\n\n" + jsonHelp,
 		Example: "  holdfast inspect jobs:billing\n  holdfast inspect --json jobs:billing | jq .fence",
 		Args:    exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return flags.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
+			return flags.with(cmd.Context(), args[0], func(t *target, locks *holdfast.Locker) error {
 				info, queue, err := locks.Mutex(args[0]).InspectQueue(cmd.Context())
 				if err != nil {
 					return lockError(t, err)
@@ -155,10 +176,17 @@ func newInspectCommand() *cobra.Command {
 func describe(out io.Writer, name string, info holdfast.Info, queue []holdfast.Waiter) error {
 	rows := [][]string{{"name", printable(name)}, {"state", stateOf(info)}}
 	if info.Held {
-		rows = append(rows, []string{"holder", holder(info)}, []string{"fence", fenceText(info)}, []string{"ttl", ttlText(info)})
+		rows = append(rows, []string{"holder", holder(info)}, []string{"fence", fenceText(info)})
+		if !info.Since.IsZero() {
+			rows = append(rows, []string{"since", info.Since.Format(time.RFC3339) + ", for " + heldText(info)})
+		}
+		rows = append(rows, []string{"ttl", ttlText(info)})
 	}
 	if info.Stranger {
 		rows = append(rows, []string{"", "held, but not through Holdfast: by redis-py, say"})
+	}
+	if info.Kept {
+		rows = append(rows, []string{"", "released; its --at-least keeps it until the ttl ends"})
 	}
 	rows = append(rows, []string{"waiters", strconv.Itoa(info.Waiters)})
 	for i, w := range queue {

@@ -25,6 +25,7 @@ import (
 const (
 	statusFailed      = 1
 	statusUsage       = 64
+	statusNotALock    = 65
 	statusUnavailable = 69
 	statusConflict    = 75
 	statusLost        = 76
@@ -40,10 +41,11 @@ const exitStatusHelp = `Exit status:
   0      all went well
   1      something else failed
   64     called wrongly
+  65     run, release: NAME is no lock, but a key of another type: a hash, say
   69     Redis can't be reached, or refuses what is needed
   75     run: another holds the lock, with --no-wait or --wait
          (--conflict-exit-code sets another status);
-         release: the fence is another's by now
+         release: another holder has the lock, not the one of the fence
   76     the lock was lost, or about to be: the program was stopped, or may have
          overlapped with the next holder's
   124    the program was stopped at --max-hold
@@ -141,12 +143,12 @@ func newRootCommand() *cobra.Command {
 		root.AddCommand(cmd)
 	}
 	for _, cmd := range []*cobra.Command{
-		newLsCommand(), newInspectCommand(), newWatchCommand(), newTopCommand(), newReleaseCommand(), newCheckCommand(),
+		newLsCommand(), newInspectCommand(), newWatchCommand(), newTopCommand(), newReleaseCommand(), newSettleCommand(), newCheckCommand(),
 	} {
 		cmd.GroupID = groupLook
 		root.AddCommand(cmd)
 	}
-	root.AddCommand(newDemoCommand(), newDemoWorkerCommand(), newManCommand(), newConnectionTopic(), newExitStatusTopic())
+	root.AddCommand(newDemoCommand(), newDemoWorkerCommand(), newWatcherCommand(), newManCommand(), newConnectionTopic(), newExitStatusTopic())
 	root.SetUsageFunc(foldedUsage(root.UsageFunc()))
 	for _, cmd := range root.Commands() {
 		cmd.Long = folded(cmd.Long)
@@ -208,7 +210,7 @@ func unknownSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("unknown command %q", args[0])
+	err := fmt.Errorf("unknown command %q", shown(args)[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		err = fmt.Errorf("%w; did you mean %q?", err, near[0])
 	}
@@ -221,7 +223,7 @@ func exactly(what ...string) cobra.PositionalArgs {
 		if len(args) == len(what) {
 			return nil
 		}
-		return usageError(fmt.Errorf("%s takes %s, got %q", cmd.CommandPath(), strings.Join(what, " and "), args))
+		return usageError(fmt.Errorf("%s takes %s, got %q", cmd.CommandPath(), strings.Join(what, " and "), shown(args)))
 	}
 }
 
@@ -230,5 +232,5 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageError(fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]))
+	return usageError(fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), shown(args)[0]))
 }

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/redis/go-redis/v9/logging"
 	"go.uber.org/goleak"
 )
 
@@ -18,7 +21,20 @@ func TestMain(m *testing.M) {
 	if os.Getenv(beMain) != "" {
 		main()
 	}
+	logging.Disable() // as main does
+	heedIgnored()
 	goleak.VerifyTestMain(m)
+}
+
+// heedIgnored has this process swallow the signals that whoever started the tests, such as nohup,
+// ignores. The processes that it starts would ignore them, too; now they begin with the default
+// action.
+func heedIgnored() {
+	for n := syscall.Signal(1); n < 32; n++ {
+		if signal.Ignored(n) {
+			signal.Notify(make(chan os.Signal, 1), n)
+		}
+	}
 }
 
 func TestWrongUse(t *testing.T) {

@@ -34,6 +34,18 @@ func TestManPages(t *testing.T) {
 			t.Errorf("%s is not current: run \"make docs\"", name)
 		}
 	}
+	for name, text := range made {
+		for _, wrong := range []string{"[=", `\fP=`, "(default 0"} {
+			if strings.Contains(text, wrong) {
+				t.Errorf("%s: an option is shown with %q", name, wrong)
+			}
+		}
+	}
+	for _, want := range []string{"--wait\\fP \\fIDURATION\\fP\n\twait for", "--conflict-exit-code\\fP \\fISTATUS\\fP", "(default 75)", "(default 15s)", "--no-wait\\fP\n"} {
+		if !strings.Contains(made["holdfast-run.1"], want) {
+			t.Errorf("holdfast-run.1 has no %q", want)
+		}
+	}
 	if len(made) != len(kept) || made["holdfast-run.1"] == "" {
 		t.Errorf("%d pages, %d in %s", len(made), len(kept), manDir)
 	}

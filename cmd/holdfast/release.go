@@ -17,48 +17,62 @@ import (
 
 type releaseFlags struct {
 	connection
-	force, yes bool
-	fence      int64
+	stranger, yes bool
+	fence         int64
 }
 
 func newReleaseCommand() *cobra.Command {
 	var flags releaseFlags
 	cmd := &cobra.Command{
-		Use:   "release --force --fence FENCE [flags] NAME",
+		Use:   "release {--fence FENCE | --stranger} [flags] NAME",
 		Short: "Take a lock from its holder, for operators",
-		Long: `Release takes a lock from the holder that has the fence, as "holdfast inspect" shows
-it, and gives it to the one who has waited longest. If another holds the lock by then,
-nothing is done. The holder is told, but its work may go on for a while yet: until its
-next renewal at the latest, and then for as long as it takes to stop.
+		Long: `Release takes a lock from the holder that has the fence, as
+"holdfast inspect" shows it, and gives it to whoever has waited longest. If another
+holder has the lock when the request arrives, nothing is done. The holder is notified,
+at its next renewal at the latest; its work goes on until it has stopped.
 
-At a terminal it asks before it does so; elsewhere it wants --yes. A lock that is free
-already is no error. A stranger's lock (redis-py's, say) has no fence: delete its key.
+A stranger's lock (redis-py's, say) has no fence: --stranger takes it, and does nothing if
+the lock is held through Holdfast, or if the key holds a hash, a list or the like,
+which is no lock but data. A stranger is not notified.
+
+At a terminal it asks before it does so; elsewhere it needs --yes. A lock that is free
+already is no error. (--force, which was needed once, is accepted and changes
+nothing.)
 
 ` + exitStatusHelp,
-		Example: "  holdfast release --force --fence 1764092384123456 jobs:billing",
+		Example: "  holdfast release --fence 1764092384123456 jobs:billing\n  holdfast release --stranger --yes jobs:legacy",
 		Args:    exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
-			case !flags.force:
-				return usageError(errors.New("only a lock's holder releases it; --force takes it away"))
-			case flags.fence <= 0:
-				return usageError(errors.New("--fence is missing: the holder's, as \"holdfast inspect\" shows it"))
+			case flags.stranger && cmd.Flags().Changed("fence"):
+				return usageError(errors.New("--fence and --stranger exclude each other: a stranger has no fence"))
+			case !flags.stranger && !cmd.Flags().Changed("fence"):
+				return usageError(errors.New("from whom? --fence says it, the holder's, as \"holdfast inspect\" shows it; --stranger if that shows none"))
+			case !flags.stranger && flags.fence <= 0:
+				return usageError(fmt.Errorf("--fence %d is not positive", flags.fence))
 			case !flags.yes && !terminal.IsTerminal(int(os.Stdin.Fd())):
 				return usageError(errors.New("there is no terminal to ask at: --yes says that it shall be done"))
 			}
-			return flags.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
-				return lockError(t, flags.release(cmd, locks.Mutex(args[0])))
+			return flags.with(cmd.Context(), args[0], func(t *target, locks *holdfast.Locker) error {
+				return lockError(t, flags.release(cmd, t, locks.Mutex(args[0])))
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&flags.force, "force", false, "take the lock from its holder")
+	cmd.Flags().Bool("force", false, "accepted, and changes nothing")
+	_ = cmd.Flags().MarkHidden("force")
 	cmd.Flags().Int64Var(&flags.fence, "fence", 0, "the holder's `FENCE`")
+	cmd.Flags().BoolVar(&flags.stranger, "stranger", false, "take it from a stranger, who has no fence")
 	cmd.Flags().BoolVar(&flags.yes, "yes", false, "don't ask")
 	flags.addFlags(cmd)
 	return cmd
 }
 
-func (f *releaseFlags) release(cmd *cobra.Command, mu *holdfast.Mutex) error {
+func (f *releaseFlags) release(cmd *cobra.Command, t *target, mu *holdfast.Mutex) error {
+	if f.stranger { // whose key is deleted
+		if kind := t.wrongType(cmd.Context(), mu.Name()); kind != "" {
+			return notALock(mu.Name(), kind)
+		}
+	}
 	info, queue, err := mu.InspectQueue(cmd.Context())
 	if err != nil {
 		return err
@@ -67,7 +81,7 @@ func (f *releaseFlags) release(cmd *cobra.Command, mu *holdfast.Mutex) error {
 		fmt.Fprintln(cmd.OutOrStdout(), "it was free already")
 		return nil
 	}
-	if info.Fence == f.fence && !f.yes {
+	if info.Stranger == f.stranger && info.Fence == f.fence && !f.yes {
 		if err := describe(cmd.ErrOrStderr(), mu.Name(), info, queue); err != nil {
 			return err
 		}
@@ -79,7 +93,11 @@ func (f *releaseFlags) release(cmd *cobra.Command, mu *holdfast.Mutex) error {
 			return exit(statusFailed)
 		}
 	}
-	if err := mu.ForceReleaseFence(cmd.Context(), f.fence); err != nil {
+	take := mu.ForceReleaseStranger
+	if !f.stranger {
+		take = func(ctx context.Context) error { return mu.ForceReleaseFence(ctx, f.fence) }
+	}
+	if err := take(cmd.Context()); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "taken from %s\n", holder(info))

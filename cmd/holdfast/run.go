@@ -18,6 +18,7 @@ type program struct {
 	flags *holdFlags
 	opts  []holdfast.Option
 	log   *aside // to be closed
+	talks bool   // say who holds the lock while it waits
 }
 
 // newProgram reads NAME -- PROGRAM ARGS.
@@ -26,7 +27,7 @@ func newProgram(cmd *cobra.Command, args []string, flags *holdFlags) (*program, 
 	case dash < 0:
 		return nil, usageError(fmt.Errorf("%s takes NAME -- PROGRAM ARGS…: there is no --", cmd.CommandPath()))
 	case dash != 1:
-		return nil, usageError(fmt.Errorf("%s takes one NAME before the --, got %q", cmd.CommandPath(), args[:dash]))
+		return nil, usageError(fmt.Errorf("%s takes one NAME before the --, got %q", cmd.CommandPath(), shown(args[:dash])))
 	case len(args) == 1:
 		return nil, usageError(fmt.Errorf("%s takes a PROGRAM after the --", cmd.CommandPath()))
 	}
@@ -37,14 +38,17 @@ func newProgram(cmd *cobra.Command, args []string, flags *holdFlags) (*program, 
 	if err != nil {
 		return nil, err
 	}
-	return &program{name: args[0], args: args[1:], flags: flags, opts: opts, log: newAside(cmd.ErrOrStderr())}, nil
+	return &program{name: args[0], args: args[1:], flags: flags, opts: opts, log: newAside(cmd.ErrOrStderr()),
+		talks: flags.verbose || isTerminal(cmd.ErrOrStderr())}, nil
 }
 
 type runFlags struct {
 	connection
 	holdFlags
 	noWait   bool
+	quiet    bool
 	wait     time.Duration
+	atLeast  time.Duration
 	conflict int
 }
 
@@ -53,32 +57,60 @@ func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] NAME -- PROGRAM [ARGS...]",
 		Short: "Run a program while holding a lock",
-		Long: `Run waits for the lock NAME, runs the program while holding it, and exits as
-the program did. There is no shell between: write sh -c '…' if you want one.
+		Long: `Run waits for the lock NAME, runs the program while holding it,
+and exits as the program did. It uses no shell: write sh -c '…' if you want one. After
+a second of waiting it says who holds the lock, at a terminal or with --verbose.
 
-The program runs in a process group of its own, with our stdin, stdout and stderr,
-and gets the signals that we get. At a terminal it is in the foreground. What it
-leaves behind in its group is ended before the lock is given back, by SIGTERM and
-after --grace by SIGKILL; what leaves the group (setsid) is not looked after. If we
-are killed, the program is too (on Linux), and the lock is free within --ttl.
+The program runs in a process group of its own, with our stdin, stdout and stderr, and
+gets the signals that we get. At a terminal it is in the foreground. When it has
+ended, the other processes of the group have 250ms to leave it, as a daemon does.
+Those that stay are ended before the lock is given back, by SIGTERM and after --grace
+by SIGKILL. Those that left (setsid) are not ended.
 
-If renewals fail, the program gets SIGTERM so early that it has --grace to end, and
-then SIGKILL, 100ms and 2% of the TTL before the lease can end. If the lock is taken
-away, by "holdfast release" say, it gets SIGTERM at once and SIGKILL after --grace.
-A program that was stopped past its lease is killed, not continued.
+If holdfast is killed or crashes, the program and its group are killed at once, and
+the lock is free within --ttl. If holdfast alone is stopped (SIGSTOP), they are killed
+before the lease can end. Both need Linux, where a second process, "holdfast watcher",
+does it. It is in the program's group.
 
-` + environmentHelp + "\n\n" + exitStatusHelp,
+All signals that can be caught are forwarded, except PROF, URG, CHLD, PIPE and 33,
+which are ignored, and TTIN and TTOU, which stop holdfast alone. Signals 32 and 34
+end holdfast, as KILL does. While it waits for the lock, HUP, INT, QUIT and TERM end it,
+and so do ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS, STKFLT and XCPU.
+
+If renewals fail, the program gets SIGTERM, and SIGKILL after --grace. SIGKILL comes
+100ms + 2% of the TTL before the lock can expire. If the lock is taken away, for example
+by "holdfast release", the program gets SIGTERM at once and SIGKILL after --grace. A
+program that was stopped past its lease is killed, not continued.
+
+With --failover-grace no lock is given for so long after a crash, a restart or a failover
+of Redis, because what Redis had acknowledged before may be lost: so there are never two
+owners. "holdfast check" says how long it has to be. All who use the lock need it, with
+the same --ttl; the first who ever uses a Redis waits for it, too: see "holdfast help
+settle".
+
+With --at-least the lock is kept for so long after it was taken, even if the program
+ends earlier or could not be started: for a job that must run once, on machines whose
+clocks differ by more than the job takes. Run does not wait for that: Redis ends the
+lock by the key's TTL, and "holdfast release" ends it early. If holdfast is killed, or
+Redis can't be reached at the program's end, the lock is free within --ttl, as without
+--at-least.
+
+` + environmentHelp + "\n\n" + durationHelp + "\n\n" + exitStatusHelp,
 		Example: `  holdfast run backup -- pg_dump -f /backup/db.sql
-  holdfast run --no-wait --conflict-exit-code 0 report -- /usr/local/bin/report
+  holdfast run -nq -E 0 --at-least 1m report -- /usr/local/bin/report
   holdfast run --wait 30s deploy -- sh -c 'make && make install'`,
 		Args: cobra.ArbitraryArgs, // newProgram says what is wrong with them
 		RunE: func(cmd *cobra.Command, args []string) error { return flags.run(cmd, args) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&flags.noWait, "no-wait", "n", false, "don't wait for the lock if another holds it")
-	f.DurationVarP(&flags.wait, "wait", "w", 0, "wait for the lock at most so long (default: for ever)")
+	durationVar(cmd, &flags.wait, "wait", "w", 0, "wait for the lock at most so long (default: for ever)")
+	durationVar(cmd, &flags.atLeast, "at-least", "", 0,
+		"keep the lock for so long after it was taken, also if the program ends earlier (default: not at all)")
 	f.IntVarP(&flags.conflict, "conflict-exit-code", "E", statusConflict,
 		"exit `STATUS` if the lock can't be had in that time")
+	f.BoolVarP(&flags.quiet, "quiet", "q", false,
+		"say nothing if the lock can't be had in that time: for cron, which mails what is said")
 	flags.holdFlags.addFlags(cmd)
 	flags.connection.addFlags(cmd)
 	return cmd
@@ -97,6 +129,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return usageError(fmt.Errorf("--conflict-exit-code %d is not between 0 and 255", f.conflict))
 	case cmd.Flags().Changed("wait"):
 		p.opts = append(p.opts, holdfast.WithWaitTimeout(f.wait))
+	}
+	if cmd.Flags().Changed("at-least") {
+		p.opts = append(p.opts, holdfast.WithMinHold(f.atLeast))
 	}
 	ctx, stop := untilSignal()
 	session, t, locks, err := f.acquire(ctx, p)
@@ -123,19 +158,19 @@ func (f *runFlags) acquire(ctx context.Context, p *program) (*holdfast.Session, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	locks := holdfast.New(t.client)
+	locks := holdfast.New(t.client, f.locker()...)
 	mu := locks.Mutex(p.name, p.opts...)
 	if err := lockError(t, mu.Err()); err != nil {
 		return nil, t, locks, err
 	}
-	if err := t.ping(ctx); err != nil {
+	if err := t.ping(ctx, p.name); err != nil {
 		return nil, t, locks, err
 	}
 	acquire := mu.Acquire
 	if f.noWait {
 		acquire = mu.TryAcquire
 	}
-	session, err := acquire(ctx)
+	session, err := p.waitFor(ctx, t, mu, acquire)
 	return session, t, locks, lockError(t, err)
 }
 
@@ -145,6 +180,9 @@ func (f *runFlags) refused(err error) error {
 		return &statusError{status: statusSignal + signalNumber(s.sig), err: s}
 	}
 	if e, ok := errors.AsType[*statusError](err); ok && e.status == statusConflict {
+		if f.quiet {
+			return exit(f.conflict)
+		}
 		e.status = f.conflict
 	}
 	return err

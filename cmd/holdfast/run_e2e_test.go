@@ -34,6 +34,9 @@ func TestRunExitStatus(t *testing.T) {
 		{75, `try to acquire "held": held by another`, []string{"-n", "held", "--", "true"}},
 		{9, "held by another", []string{"-n", "-E", "9", "held", "--", "true"}},
 		{0, "held by another", []string{"--no-wait", "--conflict-exit-code=0", "held", "--", "true"}},
+		{75, "", []string{"-n", "-q", "held", "--", "true"}},
+		{9, "", []string{"-w", "50ms", "--quiet", "-E", "9", "held", "--", "true"}},
+		{127, "starting no-such-program: ", []string{"-n", "-q", "a", "--", "no-such-program"}},
 		{75, "not acquired within 50ms", []string{"-w", "50ms", "held", "--", "true"}},
 		{64, "there is no --", []string{"a", "true"}},
 		{64, `takes one NAME before the --, got ["a" "b"]`, []string{"a", "b", "--", "true"}},
@@ -45,7 +48,7 @@ func TestRunExitStatus(t *testing.T) {
 		{64, "--ttl 999ms is less than 1s", []string{"--ttl", "999ms", "a", "--", "true"}},
 		{64, "--conflict-exit-code 256 is not between 0 and 255", []string{"-E", "256", "a", "--", "true"}},
 		{64, "maximum hold 0s is under 1ms", []string{"--max-hold", "0", "a", "--", "true"}},
-		{64, "wait timeout -1s is negative", []string{"-w", "-1s", "a", "--", "true"}},
+		{64, "wait timeout -1s is under 0s", []string{"-w", "-1s", "a", "--", "true"}},
 		{64, "the name is empty", []string{"", "--", "true"}},
 		{64, "reserved", []string{"holdfast:2:n:{a}", "--", "true"}},
 		{64, "the label has 300 bytes, more than 256", []string{"--label", strings.Repeat("x", 300), "a", "--", "true"}},
@@ -89,7 +92,7 @@ func TestRunPassesOn(t *testing.T) {
 func TestRunNested(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	tl := newTool(t, r.Addr(), "run", "outer", "--", os.Args[0], "run", "inner", "--", "env")
+	tl := newTool(t, r.Addr(), "run", "--pass-redis", "outer", "--", os.Args[0], "run", "inner", "--", "env")
 	tl.cmd.Env = append(tl.cmd.Env, "HOLDFAST_FENCE=1")
 	tl.start().want(0, "")
 	lines := strings.Split(strings.TrimSpace(tl.out()), "\n")

@@ -19,8 +19,8 @@ func (s *signalled) Error() string {
 	return fmt.Sprintf("ended by signal %d (%v)", signalNumber(s.sig), s.sig)
 }
 
-// catch has the signals that a program would get sent to a channel. What we were started to
-// ignore, by nohup say, stays ignored, and is for the program likewise.
+// catch has the signals that a program would get sent to a channel. A signal that this process was
+// started to ignore, for example by nohup, stays ignored, here and in the program.
 func catch(signals []os.Signal) (<-chan os.Signal, func()) {
 	caught := make(chan os.Signal, 16)
 	for _, sig := range signals {

@@ -23,7 +23,7 @@ type topFlags struct {
 }
 
 // topSorts are the values of --sort, and their keys.
-var topSorts = map[string]byte{"name": 'n', "holder": 'o', "fence": 'f', "ttl": 't', "waiters": 'w', "handovers": 'h', "losses": 'l'}
+var topSorts = map[string]byte{"name": 'n', "holder": 'o', "fence": 'f', "held": 's', "ttl": 't', "waiters": 'w', "handovers": 'h', "losses": 'l'}
 
 // glanceEvery is how often the locks on the screen are looked at, all in one round trip.
 const glanceEvery = 100 * time.Millisecond
@@ -35,6 +35,7 @@ func newTopCommand() *cobra.Command {
 		Short: "Watch all locks, live",
 		Long: `Top shows the locks that are held or waited for, live, at a terminal:
 
+  HELD     for how long the holder has had it, by the clock of the Redis server
   TTL      what is left; "!" if a renewal is overdue
   WAIT     how many processes wait
   HAND/S   new holders a second, over the last 10 s
@@ -45,13 +46,13 @@ that can't find), and those on the screen are looked at ten times a second. New
 holders and losses between two looks count once, so the figures are the least that
 happened; what goroutines of one process pass to each other is not seen.
 
-Keys: q quit; / filter by name or holder, esc clears it; n o f t w h l sort by name,
-holder, fence, TTL, waiters, hand-overs, losses; r reverse; space pause; arrows and
+Keys: q quit; / filter by name or holder, esc clears it; n o f s t w h l sort by name,
+holder, fence, time held, TTL, waiters, hand-overs, losses; r reverse; space pause; arrows and
 page keys scroll. NO_COLOR turns colours off.`,
 		Example: "  holdfast top\n  holdfast top --sort waiters 'jobs:*'",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError(fmt.Errorf("%s takes one PATTERN, got %q (quote it from the shell)", cmd.CommandPath(), args))
+				return usageError(fmt.Errorf("%s takes one PATTERN, got %q (quote it from the shell)", cmd.CommandPath(), shown(args)))
 			}
 			return nil
 		},
@@ -62,8 +63,8 @@ page keys scroll. NO_COLOR turns colours off.`,
 		sorts = append(sorts, name)
 	}
 	slices.Sort(sorts)
-	cmd.Flags().DurationVar(&flags.interval, "interval", time.Second, "time from one list of all locks to the next")
-	cmd.Flags().StringVar(&flags.sorting, "sort", "name", "`COLUMN` to sort by: name, holder, fence, ttl, waiters, handovers, losses")
+	durationVar(cmd, &flags.interval, "interval", "", time.Second, "time from one list of all locks to the next")
+	cmd.Flags().StringVar(&flags.sorting, "sort", "name", "`COLUMN` to sort by: name, holder, fence, held, ttl, waiters, handovers, losses")
 	cmd.Flags().StringVar(&flags.filter, "filter", "", "show only what has this `TEXT` in its name or holder")
 	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(sorts, cobra.ShellCompDirectiveNoFileComp))
 	flags.connection.addFlags(cmd)
@@ -84,7 +85,7 @@ func (f *topFlags) run(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		pattern = args[0]
 	}
-	return f.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
+	return f.with(cmd.Context(), "", func(t *target, locks *holdfast.Locker) error {
 		screen, err := tcell.NewScreen()
 		if err == nil {
 			err = screen.Init()
@@ -143,10 +144,7 @@ func (t *top) loop(ctx context.Context) error {
 		if all {
 			nextList = time.Now().Add(t.every)
 		} else {
-			rows, _ := t.rowsShown(t.model, time.Now())
-			for _, r := range rows {
-				names = append(names, r.name)
-			}
+			names = t.namesShown()
 		}
 		go func() { found <- t.lookAt(ctx, all, names) }() // loop waits for it
 	}
@@ -171,6 +169,14 @@ func (t *top) loop(ctx context.Context) error {
 		}
 		t.draw(t.model, time.Now())
 	}
+}
+
+func (t *top) namesShown() (names []string) {
+	rows, _ := t.rowsShown(t.model, time.Now())
+	for _, r := range rows {
+		names = append(names, r.name)
+	}
+	return names
 }
 
 func (t *top) event(event tcell.Event) (quit bool) {

@@ -91,7 +91,7 @@ func (m *topModel) look(name string, info holdfast.Info, now time.Time) {
 // ranOut reports whether a hold that is over must have ended with its TTL: it had not been
 // renewed when half of that was over, and the rest has gone by, too.
 func (r *topRow) ranOut(now time.Time) bool {
-	return r.info.Held && !r.info.Stranger && !r.info.NoExpiry &&
+	return r.info.Held && !r.info.Stranger && !r.info.NoExpiry && !r.info.Kept &&
 		r.info.TTL < r.longest/2 && now.Sub(r.seen) >= r.info.TTL-lookTakes
 }
 
@@ -133,6 +133,7 @@ var topColumns = []topColumn{
 	{'n', "NAME", func(*topModel, time.Time, *topRow, *topRow) int { return 0 }},
 	{'o', "HOLDER", func(_ *topModel, _ time.Time, a, b *topRow) int { return cmp.Compare(holder(a.info), holder(b.info)) }},
 	{'f', "FENCE", func(_ *topModel, _ time.Time, a, b *topRow) int { return cmp.Compare(b.info.Fence, a.info.Fence) }},
+	{'s', "HELD", func(_ *topModel, _ time.Time, a, b *topRow) int { return cmp.Compare(b.info.HeldFor, a.info.HeldFor) }},
 	{'t', "TTL", func(_ *topModel, _ time.Time, a, b *topRow) int { return cmp.Compare(a.info.TTL, b.info.TTL) }},
 	{'w', "WAIT", func(_ *topModel, _ time.Time, a, b *topRow) int { return cmp.Compare(b.info.Waiters, a.info.Waiters) }},
 	{'h', "HAND/S", func(m *topModel, now time.Time, a, b *topRow) int { return cmp.Compare(m.rate(b, now), m.rate(a, now)) }},

@@ -49,7 +49,7 @@ func (v *topView) fill(y int, text string, style tcell.Style) {
 	v.put(0, y, 0, pad(text, width, false), style)
 }
 
-const topHelp = "q quit  / filter  n o t w h l sort  r reverse  space pause"
+const topHelp = "q quit  / filter  n o s t w h l sort  r reverse  space pause"
 
 // bodyFrom is the line of the first row.
 const bodyFrom = 4
@@ -119,7 +119,7 @@ func (v *topView) layout() map[byte]cell {
 	fixed := []struct {
 		key   byte
 		width int
-	}{{'f', 16}, {'t', 7}, {'w', 5}, {'h', 7}, {'l', 5}}
+	}{{'f', 16}, {'s', 7}, {'t', 7}, {'w', 5}, {'h', 7}, {'l', 5}}
 	if width < 100 {
 		fixed = fixed[1:]
 	}
@@ -168,7 +168,7 @@ func (v *topView) row(m *topModel, l map[byte]cell, y int, r *topRow, now time.T
 		whole = v.style(tcell.ColorTeal, false)
 	}
 	texts := map[byte]string{
-		'n': printable(r.name), 'o': holder(r.info), 'f': fenceText(r.info), 't': ttlText(r.info),
+		'n': printable(r.name), 'o': holder(r.info), 'f': fenceText(r.info), 's': heldText(r.info), 't': ttlText(r.info),
 		'w': zero(r.info.Waiters), 'h': "-", 'l': zero(r.losses),
 	}
 	if rate := m.rate(r, now); rate > 0 {
@@ -177,7 +177,7 @@ func (v *topView) row(m *topModel, l map[byte]cell, y int, r *topRow, now time.T
 	for key, at := range l {
 		style := whole
 		switch {
-		case key == 't' && r.info.Held && !r.info.NoExpiry && r.info.TTL < r.longest/4:
+		case key == 't' && r.info.Held && !r.info.NoExpiry && !r.info.Kept && r.info.TTL < r.longest/4:
 			style = v.style(tcell.ColorRed, true)
 			texts[key] = "!" + texts[key] // not renewed for long
 		case key == 'l' && r.losses > 0:
@@ -236,7 +236,7 @@ func (v *topView) command(m *topModel, r rune) (quit bool) {
 		v.paused = !v.paused
 	case r == 'r':
 		m.reversed = !m.reversed
-	case strings.ContainsRune("noftwhl", r):
+	case strings.ContainsRune("nofstwhl", r):
 		m.sorting, m.reversed = byte(r), false
 	}
 	return false

@@ -56,7 +56,8 @@ func (s *scene) shows(line int, want string) {
 }
 
 func entry(name, label string, fence int64, ttl time.Duration, waiters int) holdfast.Entry {
-	return holdfast.Entry{Name: name, Info: holdfast.Info{Held: true, Label: label, Fence: fence, TTL: ttl, Waiters: waiters}}
+	return holdfast.Entry{Name: name, Info: holdfast.Info{Held: true, Label: label, Fence: fence, TTL: ttl, Waiters: waiters,
+		Since: time.UnixMicro(fence), HeldFor: time.Duration(fence) * time.Minute}}
 }
 
 func TestTopScreen(t *testing.T) {
@@ -67,12 +68,12 @@ func TestTopScreen(t *testing.T) {
 	}, s.now)
 	s.shows(0, "holdfast top  localhost:6379")
 	s.shows(1, "3 locks: 3 held, 1 by strangers · 12 waiting · 0.0 hand-overs/s · 0 lost")
-	s.shows(3, "NAME▾                        HOLDER                      TTL  WAIT  HAND/S  LOST")
-	s.shows(4, "jobs:a                       host-a:1                   9.0s     -       -     -")
-	s.shows(5, "jobs:b                       host-b:2                  2m30s    12       -     -")
-	s.shows(6, "python                       (stranger)                 none     -       -     -")
+	s.shows(3, "NAME▾                   HOLDER                  HELD     TTL  WAIT  HAND/S  LOST")
+	s.shows(4, "jobs:a                  host-a:1               60.0s    9.0s     -       -     -")
+	s.shows(5, "jobs:b                  host-b:2                2m0s   2m30s    12       -     -")
+	s.shows(6, "python                  (stranger)                 -    none     -       -     -")
 	s.shows(23, topHelp)
-	for keys, name := range map[string]string{"w": "jobs:b", "wr": "python", "t": "python", "f": "jobs:b", "o": "python", "h": "jobs:a", "n": "jobs:a"} {
+	for keys, name := range map[string]string{"w": "jobs:b", "wr": "python", "t": "python", "s": "jobs:b", "f": "jobs:b", "o": "python", "h": "jobs:a", "n": "jobs:a"} {
 		for _, key := range keys {
 			s.key(s.m, tcell.KeyRune, key)
 		}
@@ -139,15 +140,24 @@ func TestTopCounts(t *testing.T) {
 	list(time.Second, entry("a", "y", 2, 9*time.Second, 0))
 	s.shows(1, "1 locks: 1 held, 0 by strangers · 0 waiting · 0.1 hand-overs/s · 0 lost")
 	list(8*time.Second, entry("a", "y", 2, time.Second, 0)) // not renewed
-	s.shows(4, "a                            y                         !1.0s     -     0.1     -")
+	s.shows(4, "a                       y                       2m0s   !1.0s     -     0.1     -")
 	list(500 * time.Millisecond) // gone, half a second before its time: given back
-	s.shows(4, "a                            (nobody)                      -     -     0.1     -")
+	s.shows(4, "a                       (nobody)                   -       -     -     0.1     -")
 	list(time.Second, entry("a", "z", 3, 10*time.Second, 0))
 	list(9*time.Second, entry("a", "z", 3, time.Second, 0))
 	list(1500*time.Millisecond, entry("a", "w", 4, 10*time.Second, 0)) // ran out
 	s.shows(1, "1 locks: 1 held, 0 by strangers · 0 waiting · 0.1 hand-overs/s · 1 lost")
 	list(11 * time.Second)
-	s.shows(4, "a                            (nobody)                      -     -       -     1")
+	s.shows(4, "a                       (nobody)                   -       -     -       -     1")
+	kept := entry("k", "x", 5, 10*time.Second, 0)
+	list(0, kept)
+	kept.TTL, kept.Kept = time.Second, true // released; its minimum hold runs out
+	list(9*time.Second, kept)
+	s.shows(5, "k                       x (released)            5m0s    1.0s     -       -     -")
+	list(2 * time.Second)
+	if s.m.losses != 1 {
+		t.Errorf("a minimum hold that ran out counts as lost: %d", s.m.losses)
+	}
 	list(0, entry("b", "x", 1, time.Second, 0))
 	list(time.Second)
 	if _, there := s.m.rows["b"]; there {

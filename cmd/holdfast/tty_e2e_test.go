@@ -27,7 +27,12 @@ type onTerminal struct {
 
 func newOnTerminal(t *testing.T, addr string, args ...string) *onTerminal {
 	t.Helper()
-	o := &onTerminal{tool: newTool(t, addr, args...)}
+	return startOnTerminal(t, newTool(t, addr, args...))
+}
+
+func startOnTerminal(t *testing.T, tl *tool) *onTerminal {
+	t.Helper()
+	o := &onTerminal{tool: tl}
 	o.cmd.Env = append(o.cmd.Env, "TERM=xterm-256color", "NO_COLOR=1")
 	tty, err := pty.StartWithSize(o.cmd, &pty.Winsize{Rows: 24, Cols: 80})
 	if err != nil {
@@ -144,6 +149,28 @@ func TestRunJobControl(t *testing.T) {
 	}
 	o.press("\x03")
 	o.exits(6)
+}
+
+// TestRunTerminalStops: in the background of a terminal that stops who writes to it, what the
+// tool says does not stop it.
+func TestRunTerminalStops(t *testing.T) {
+	t.Parallel()
+	if !tellsStops {
+		t.Skip("it is so on Linux only")
+	}
+	r := newRig(t)
+	tl := newTool(t, r.Addr())
+	self := tl.cmd.Path
+	const shell = `stty tostop; "$0" run --grace 300ms a -- sh -c 'trap "" TERM; while :; do sleep 0.02; done' >/dev/null & wait $!; echo "status $?"`
+	tl.cmd.Path, tl.cmd.Args = "/bin/sh", []string{"sh", "-m", "-c", shell, self}
+	o := startOnTerminal(t, tl)
+	o.until("it has the lock", func() bool { return r.held(t, "a") })
+	time.Sleep(200 * time.Millisecond) // until the program runs
+	if err := r.locks.Mutex("a").ForceRelease(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.shows("killed the program")
+	o.shows("status 76")
 }
 
 // TestReleaseAsks: at a terminal it shows the holder and asks.

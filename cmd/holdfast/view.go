@@ -32,15 +32,18 @@ func stateOf(info holdfast.Info) string {
 	return stateFree
 }
 
-// lockJSON is a lock as --json shows it. Fields may join; none leaves, or changes its meaning.
+// lockJSON is a lock as --json shows it. Fields may be added; none is removed or changes its meaning.
 type lockJSON struct {
 	Time       string       `json:"time,omitempty"` // of watch: when that was seen
 	Name       string       `json:"name"`
 	NameBase64 string       `json:"name_base64,omitempty"` // if the name is no UTF-8
 	State      string       `json:"state"`
-	Label      *string      `json:"label"`  // null: free or a stranger's
-	Fence      *int64       `json:"fence"`  // likewise
-	TTL        *int64       `json:"ttl_ms"` // null: free or without expiry
+	Label      *string      `json:"label"`   // null: free or a stranger's
+	Fence      *int64       `json:"fence"`   // null as label
+	TTL        *int64       `json:"ttl_ms"`  // null: free or without expiry
+	Since      *string      `json:"since"`   // null: free or a stranger's
+	HeldFor    *int64       `json:"held_ms"` // null as label
+	Kept       bool         `json:"kept"`
 	Waiters    int          `json:"waiters"`
 	Queue      []waiterJSON `json:"queue,omitempty"` // of inspect and watch: the next holder first
 }
@@ -50,6 +53,12 @@ type waiterJSON struct {
 	Alive int64  `json:"alive_ms"`
 }
 
+const sinceHelp = `The time since when a lock has been held is read from its fence,
+which is the time at which it was given, by the clock of the Redis server. It is wrong
+by as much as that clock was set forward or back since. If a process passes the lock
+on among its own workers, it is the time of the last pass that Redis knows of. A
+stranger's lock has none.`
+
 const jsonHelp = `With --json each lock is an object:
 
   name         string
@@ -58,20 +67,26 @@ const jsonHelp = `With --json each lock is an object:
   label        string, the holder's; null if free or a stranger's
   fence        integer, the holder's; null if free or a stranger's
   ttl_ms       integer, what is left; null if free or without expiry
+  since        string, RFC 3339: when the holder was given the lock, by the
+               clock of the Redis server; null if free or a stranger's
+  held_ms      integer, how long ago that was, by the same clock; null as since
+  kept         true if the holder has released it, and its --at-least keeps it
+               until the TTL ends; else false
   waiters      integer
   queue        array of {"label": string, "alive_ms": integer}, the next holder
                first, left out if nobody waits; of inspect and watch
   time         string, RFC 3339; of watch
 
-Fields may join; none leaves or changes its meaning.`
+Later versions may add fields; no field is removed or changes its meaning.`
 
 func newLockJSON(name string, info holdfast.Info, queue []holdfast.Waiter) lockJSON {
-	l := lockJSON{Name: name, State: stateOf(info), Waiters: info.Waiters}
+	l := lockJSON{Name: name, State: stateOf(info), Kept: info.Kept, Waiters: info.Waiters}
 	if !utf8.ValidString(name) {
 		l.NameBase64 = base64.StdEncoding.EncodeToString([]byte(name))
 	}
 	if l.State == stateHeld {
-		l.Label, l.Fence = &info.Label, &info.Fence
+		since, held := info.Since.Format(time.RFC3339Nano), info.HeldFor.Milliseconds()
+		l.Label, l.Fence, l.Since, l.HeldFor = &info.Label, &info.Fence, &since, &held
 	}
 	if info.Held && !info.NoExpiry {
 		ms := info.TTL.Milliseconds()
@@ -103,10 +118,15 @@ func holder(info holdfast.Info) string {
 		return "(stranger)"
 	case !info.Held:
 		return "(nobody)"
-	case info.Label == "":
-		return "(no label)"
 	}
-	return printable(info.Label)
+	label := printable(info.Label)
+	if label == "" {
+		label = "(no label)"
+	}
+	if info.Kept {
+		label += " (released)"
+	}
+	return label
 }
 
 func fenceText(info holdfast.Info) string {
@@ -124,6 +144,22 @@ func ttlText(info holdfast.Info) string {
 		return "none"
 	}
 	return seconds(info.TTL)
+}
+
+// heldText is for how long the holder has had the lock, in seven characters at most up to
+// 27 years.
+func heldText(info holdfast.Info) string {
+	d := info.HeldFor
+	switch hours := int(d.Hours()); {
+	case info.Since.IsZero():
+		return "-"
+	case d < 100*time.Minute:
+		return seconds(d)
+	case hours < 100:
+		return fmt.Sprintf("%dh%dm", hours, int(d.Minutes())%60)
+	default:
+		return fmt.Sprintf("%dd%dh", hours/24, hours%24)
+	}
 }
 
 // seconds shows a time to a tenth of a second, or to a second if it is long.

@@ -19,7 +19,7 @@ func newWatchCommand() *cobra.Command {
 	var flags watchFlags
 	cmd := &cobra.Command{
 		Use:   "watch [flags] NAME",
-		Short: "Tell of each change of a lock",
+		Short: "Write a line at each change of a lock",
 		Long: `Watch looks at a lock every --interval and writes a line when its holder or its queue
 has changed, until it is interrupted. Holds that are shorter than that may go unseen.
 
@@ -30,12 +30,12 @@ has changed, until it is interrupted. Holds that are shorter than that may go un
 			if flags.interval < 10*time.Millisecond {
 				return usageError(fmt.Errorf("--interval %v is less than %v", flags.interval, 10*time.Millisecond))
 			}
-			return flags.with(cmd.Context(), func(t *target, locks *holdfast.Locker) error {
+			return flags.with(cmd.Context(), args[0], func(t *target, locks *holdfast.Locker) error {
 				return flags.watch(cmd, t, locks.Mutex(args[0]))
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&flags.interval, "interval", 500*time.Millisecond, "time from one look to the next")
+	durationVar(cmd, &flags.interval, "interval", "", 500*time.Millisecond, "time from one look to the next")
 	flags.lookFlags.addFlags(cmd)
 	return cmd
 }
@@ -86,7 +86,7 @@ func (f *watchFlags) tell(cmd *cobra.Command, name, line string, info holdfast.I
 
 // watchKey is what is the same as long as nothing has changed.
 func watchKey(info holdfast.Info, queue []holdfast.Waiter) string {
-	key := fmt.Sprint(stateOf(info), info.Fence, info.NoExpiry, info.Label)
+	key := fmt.Sprint(stateOf(info), info.Kept, info.Fence, info.NoExpiry, info.Label)
 	for _, w := range queue {
 		key += "\x00" + w.Label
 	}
@@ -99,7 +99,7 @@ func watchLine(info holdfast.Info, queue []holdfast.Waiter) string {
 	case info.Stranger:
 		line = fmt.Sprintf("held by a stranger, ttl %s", ttlText(info))
 	case info.Held:
-		line = fmt.Sprintf("held by %s, fence %s, ttl %s", holder(info), fenceText(info), ttlText(info))
+		line = fmt.Sprintf("held by %s, fence %s, ttl %s, held for %s", holder(info), fenceText(info), ttlText(info), heldText(info))
 	}
 	for i, w := range queue {
 		if i == 0 {

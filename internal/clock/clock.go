@@ -1,9 +1,9 @@
-// Package clock tells how much time has passed, including the time that the
-// machine was suspended.
+// Package clock tells how much time has passed, including time in which the machine was
+// suspended.
 //
-// Go's monotonic clock stands still while a machine sleeps, and a Redis key goes
-// on expiring, so a lease counted on it alone would outlive its key. The wall
-// clock is no better: an NTP step would end healthy leases. Linux keeps
+// Go's monotonic clock does not advance while a machine sleeps, but a Redis key goes on
+// expiring: a lease counted on that clock alone would outlive its key. The wall clock is no
+// better, because an NTP step would end healthy leases. Linux keeps
 // CLOCK_BOOTTIME, which is monotonic and counts the sleep; a Clock adds the
 // difference between it and CLOCK_MONOTONIC to Go's own clock. Taking Go's clock as
 // the base keeps a Clock on fake time inside a testing/synctest bubble.
@@ -13,6 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 )
+
+// Forever is later than any time of a Clock.
+const Forever = time.Duration(1<<63 - 1)
 
 // Source is where a Clock learns of sleep. Either func may be nil.
 type Source struct {

@@ -15,11 +15,11 @@ const (
 
 // System returns this machine's source: CLOCK_BOOTTIME less CLOCK_MONOTONIC.
 //
-// Each of the two costs a system call, which is too much for something that is asked several
-// times in every use of a lock. time.Now needs none and reads the wall clock with the
-// monotonic one. The kernel adds a sleep to the wall clock and to CLOCK_BOOTTIME at the same
-// time, so while the wall clock has not moved against the monotonic one there was no sleep.
-// If it has, for whatever reason, the two are asked.
+// To read either of them takes a system call, which is too slow: it happens several times in
+// each use of a lock. time.Now takes none, and reads the wall clock and the monotonic clock. The
+// kernel adds a sleep to the wall clock and to CLOCK_BOOTTIME at the same time. So as long as
+// the wall clock has not moved against the monotonic clock, there was no sleep; once it has,
+// whatever the reason, the other two are read.
 func System() Source {
 	base := time.Now()
 	var known atomic.Pointer[reading]
@@ -28,8 +28,8 @@ func System() Source {
 		if r := known.Load(); r != nil && (drift-r.drift).Abs() < grain/2 {
 			return r.asleep
 		}
-		// The drift was read before: a sleep from here on shows at the next call. What took
-		// long may be too small by as much, and is not kept.
+		// The drift was read before: a sleep that comes later shows at the next call. If the
+		// reading took long, the result may be too small by as much, and is not kept.
 		r := &reading{drift, asleep()}
 		if time.Since(now) < grain/2 {
 			known.Store(r)
@@ -42,9 +42,9 @@ func System() Source {
 type reading struct{ drift, asleep time.Duration }
 
 func asleep() time.Duration {
-	// The boot clock is read first, so that being descheduled between the two calls
-	// makes the difference too small, never too large: sleep is not made up, and
-	// what is missed shows when it is read again.
+	// CLOCK_BOOTTIME is read first. If the process is descheduled between the two calls, the
+	// difference is too small, never too large: no sleep is invented, and what is missed
+	// shows at the next reading.
 	boot, ok := read(clockBoottime)
 	if !ok {
 		return 0

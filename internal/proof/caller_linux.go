@@ -38,6 +38,13 @@ func patient(lock int) bool { return lock%5 == 4 }
 // lock chooses one: those of a small number are asked for more often. One client in three asks
 // for those that are held for long, and for no others.
 func (c *caller) lock() uint16 {
+	if c.w.Fresh > 0 {
+		i := int(now() / int64(c.w.Fresh) % int64(len(c.w.Locks)))
+		if c.second {
+			i |= 1
+		}
+		return uint16(min(i, len(c.w.Locks)-1))
+	}
 	long := c.client%3 == 0
 	var some []int
 	for i := range c.w.Locks {
@@ -63,6 +70,8 @@ func (c *caller) patience() (context.Context, context.CancelFunc) {
 func (c *caller) hold(lock uint16) time.Duration {
 	longest := 2 * time.Millisecond
 	switch {
+	case c.w.Fresh > 0:
+		longest = c.w.Hold
 	case patient(int(lock)):
 		longest = 3 * c.w.Target.TTL
 	case c.r.IntN(10) == 0:
@@ -121,7 +130,11 @@ func (c *caller) use(h Hold, r Record) (alive, over int64, ended bool) {
 		}
 		r.OK = r.OK && c.w.cells.write(r.Lock, r.Fence, r.Value+1)
 		c.say(r, at, now())
-		time.Sleep(min(time.Duration(max(end-now(), 0)), time.Duration(c.r.Int64N(int64(5*time.Millisecond)))))
+		longest := 5 * time.Millisecond
+		if c.w.Fresh > 0 {
+			longest = 20 * time.Millisecond // they do little else
+		}
+		time.Sleep(min(time.Duration(max(end-now(), 0)), time.Duration(c.r.Int64N(int64(longest)))))
 	}
 }
 

@@ -54,7 +54,10 @@ func TestCheck(t *testing.T) {
 		"overlap":             {sessions: overlapping(), want: []string{"overlap"}},
 		"overlap, excused":    {sessions: overlapping(), windows: []Window{long}, want: []string{"overlap excused"}},
 		"overlap under a fault that excuses none": {sessions: overlapping(), windows: []Window{harmless}, want: []string{"overlap"}},
-		"overlap long before the fault":           {sessions: overlapping(), windows: []Window{elsewhere}, want: []string{"overlap"}},
+		"overlap after lost writes, with the failover grace": {
+			sessions: overlapping(), windows: []Window{{Name: "failover", From: 1, To: 100 * second, Loses: true, Excused: 100 * second}}, want: []string{"overlap"},
+		},
+		"overlap long before the fault": {sessions: overlapping(), windows: []Window{elsewhere}, want: []string{"overlap"}},
 		"overlap with one before the last": {
 			sessions: []*Session{heldFrom(1, 1, 10, 0, 1, 9), heldFrom(2, 2, 11, 0, 2, 3), heldFrom(3, 3, 12, 0, 4, 5)},
 			want:     []string{"overlap", "overlap"},

@@ -15,6 +15,7 @@ type Target struct {
 	// Route says which proxy leads to an address.
 	Route map[string]string
 	TTL   time.Duration
+	Grace time.Duration // the failover grace; 0: none
 }
 
 // Contender is a lock library set up as one client of a deployment.
@@ -46,7 +47,9 @@ type Library struct {
 	Fences bool // each hold has one, and the order of waiting is promised
 	// Injects: its contenders are Injectors.
 	Injects bool
-	Open    func(Target) (Contender, error)
+	// Graced: its contenders go by the Target's failover grace.
+	Graced bool
+	Open   func(Target) (Contender, error)
 }
 
 // Codes of why an acquisition failed or ended.

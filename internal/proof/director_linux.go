@@ -24,11 +24,15 @@ type Config struct {
 	Workers    int           // processes
 	Clients    int           // of each
 	Locks      int
-	TTL        time.Duration
-	Think      time.Duration
-	Only       string // faults whose name holds one of these, separated by commas; all if empty
-	Say        func(format string, args ...any)
-	Stacks     string // directory for the goroutines of workers in which somebody is stuck; none if empty
+	// Fresh, if not 0, is for how long one lock after the other is asked for, by everybody; Hold is for
+	// how long each is held at most then. So there are many new leases that a fault may lose.
+	Fresh, Hold time.Duration
+	TTL         time.Duration
+	Grace       bool // with the failover grace that the deployment needs
+	Think       time.Duration
+	Only        string // faults whose name holds one of these, separated by commas; all if empty
+	Say         func(format string, args ...any)
+	Stacks      string // directory for the goroutines of workers in which somebody is stuck; none if empty
 	// Round is shown each history and its report.
 	Round func(*History, *Report)
 }
@@ -43,6 +47,7 @@ type Result struct {
 	Excused    []Violation
 	Longest    time.Duration
 	Took       time.Duration
+	Grace      time.Duration // of the clients; 0: none
 }
 
 // Tally is what one fault did.
@@ -50,6 +55,9 @@ type Tally struct {
 	Strikes int // done
 	Failed  int // that could not be done, or whose end was not reached in time
 	Excuses bool
+	Loses   bool // what was acknowledged may be lost; with a failover grace that excuses nothing
+	// Pauses are, for each strike that Loses, for how long nobody got any lock.
+	Pauses []time.Duration
 	// Overlapped is after how many strikes there were overlaps, Longest the longest of them.
 	Overlapped int
 	Overlaps   int
@@ -61,6 +69,7 @@ type director struct {
 	Config
 	t       testing.TB
 	rig     *rig
+	grace   time.Duration // 0: none
 	locks   []string
 	cells   *cells
 	path    string
@@ -83,7 +92,23 @@ func Run(t testing.TB, c Config) *Result {
 	t.Helper()
 	d := &director{Config: c, t: t, floor: make(map[uint16]int64), decks: make(map[string]*deck)}
 	d.result.Faults = make(map[string]*Tally)
-	d.rig = newRig(t, c.Deployment, c.Workers, c.TTL)
+	if c.Grace {
+		d.grace = graceOf(c.Deployment, c.TTL)
+	}
+	if c.Grace && !c.Library.Graced {
+		t.Fatalf("proof: %s has no failover grace", c.Library.Name)
+	}
+	d.result.Grace = d.grace
+	d.rig = newRig(t, c.Deployment, c.Workers, c.TTL, d.grace)
+	if d.grace > 0 {
+		err := error(nil)
+		if late := await("the history is settled", 20*time.Second, func() bool {
+			err = settle(d.rig.target(0)) // Redis may not have counted the replicas yet
+			return err == nil
+		}); late != nil {
+			t.Fatal(errors.Join(late, err))
+		}
+	}
 	for i := range c.Locks {
 		d.locks = append(d.locks, fmt.Sprintf("proof:%d", i))
 	}
@@ -116,7 +141,7 @@ func (d *director) launch(slot int) (*process, error) {
 	d.mu.Unlock()
 	return launch(job{
 		Worker: number, Library: d.Library.Name, Target: d.rig.target(slot), Clients: d.Clients,
-		Locks: d.locks, Cells: d.path, Seed: d.Seed, Think: d.Think,
+		Locks: d.locks, Cells: d.path, Seed: d.Seed, Think: d.Think, Fresh: d.Fresh, Hold: d.Hold,
 	})
 }
 
@@ -167,7 +192,7 @@ func (d *director) deal() {
 	for i, track := range []string{network, "network 2", server, excusing, workers} {
 		k := &deck{r: rand.New(rand.NewPCG(d.Seed, uint64(i)))}
 		for _, f := range allFaults {
-			if strings.HasPrefix(track, f.track) && f.excuses == (track == excusing) &&
+			if strings.HasPrefix(track, f.track) && d.excuses(&f) == (track == excusing) &&
 				f.applies(d.Deployment) && (!f.injected || d.Library.Injects) && d.chosen(f.name) {
 				k.cards = append(k.cards, f)
 			}
@@ -177,6 +202,9 @@ func (d *director) deal() {
 		}
 	}
 }
+
+// excuses reports whether an overlap may follow the fault.
+func (d *director) excuses(f *fault) bool { return f.excuses || f.loses && d.grace == 0 }
 
 // excusing is the track of the server's faults that excuse an overlap.
 const excusing = server + ", excusing"
@@ -208,7 +236,7 @@ func (d *director) strikeFor(track string, end time.Time) {
 	for time.Now().Before(end) {
 		f := k.next()
 		s := &strike{rig: d.rig, d: d, r: k.r, slot: k.r.IntN(d.Workers)}
-		w := Window{Name: f.name, From: now(), Excuses: f.excuses}
+		w := Window{Name: f.name, From: now(), Excuses: d.excuses(f), Loses: f.loses}
 		if f.track != server {
 			w.Groups = 1 << s.slot
 			s.note = fmt.Sprintf("worker slot %d", s.slot)
@@ -219,13 +247,21 @@ func (d *director) strikeFor(track string, end time.Time) {
 		}
 		err := f.do(s)
 		if f.moves {
+			time.Sleep(3 * lookPause) // the last change is seen meanwhile
 			d.moving.Store(false)
 		}
 		d.shut(at, func(w *Window) {
 			w.Note, w.Err = s.note, err
+			w.Excuses = w.Excuses || s.beyond
 			w.Excused = now() + int64(d.TTL) // what was trusted before it ended is over by then
 			w.To = now() + int64(d.TTL) + int64(f.settle)
+			if f.unsettles() {
+				w.To += int64(d.grace)
+			}
 		})
+		if f.unsettles() && d.grace > 0 { // else there is nothing that the next fault could lose
+			time.Sleep(d.grace + s.between(1.5, 3))
+		}
 		time.Sleep(time.Duration(k.r.Int64N(int64(d.TTL / 2))))
 	}
 }

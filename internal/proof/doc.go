@@ -20,5 +20,5 @@
 // Faults that the documentation excuses (lost writes, a key that was deleted, a server's
 // clock that leaps) may lead to an overlap until the next renewal. Such an overlap counts
 // apart, and only if one of these faults explains it in time; the fences and the store's
-// updates hold under them, too.
+// updates hold under them, too. With a failover grace (Config.Grace) lost writes excuse nothing.
 package proof

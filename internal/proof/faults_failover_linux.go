@@ -14,20 +14,24 @@ import (
 // failoverTime is more than any of these takes on a busy machine.
 const failoverTime = 40 * time.Second
 
+// watched are the deployments of Sentinels.
+var watched = []string{Sentinel, MinReplicas}
+
 var sentinelFaults = []fault{
-	{name: "Sentinel failover, master killed", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
+	{name: "Sentinel failover, master killed", track: server, on: watched, loses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.sentinel.Master()
 		old.Kill()
 		return errors.Join(s.promoted(old), s.returns(old))
 	}},
-	{name: "Sentinel failover, master frozen, then thawed", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
+	{name: "Sentinel failover, master frozen, then thawed", track: server, on: watched, loses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.sentinel.Master()
 		old.Stop()
 		err := s.promoted(old)
+		since := now()
 		old.Cont() // and takes writes for 10 s, until a Sentinel makes it a replica
-		return errors.Join(err, s.replicated())
+		return errors.Join(err, s.demoted(old, since), s.replicated())
 	}},
-	{name: "Sentinel failover, unreplicated writes lost", track: server, on: []string{Sentinel}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
+	{name: "Sentinel failover, unreplicated writes lost", track: server, on: watched, loses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.sentinel.Master()
 		for _, replica := range s.servers {
 			if replica != old {
@@ -62,21 +66,21 @@ func (s *strike) returns(old *redistest.Server) error {
 }
 
 var clusterFaults = []fault{
-	{name: "Cluster failover, master killed", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
+	{name: "Cluster failover, master killed", track: server, on: []string{Cluster}, loses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.master(s.r)
 		old.Kill()
 		err := s.taken(old)
 		old.Restart()
 		return errors.Join(err, s.sure(old), s.replicated())
 	}},
-	{name: "Cluster failover, master frozen, then thawed", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
+	{name: "Cluster failover, master frozen, then thawed", track: server, on: []string{Cluster}, loses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.master(s.r)
 		old.Stop()
 		err := s.taken(old)
 		old.Cont()
 		return errors.Join(err, s.replicated())
 	}},
-	{name: "Cluster failover, unreplicated writes lost", track: server, on: []string{Cluster}, excuses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
+	{name: "Cluster failover, unreplicated writes lost", track: server, on: []string{Cluster}, loses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
 		old := s.master(s.r)
 		replica := s.replicaOf(old)
 		if replica == nil {
@@ -97,6 +101,17 @@ var clusterFaults = []fault{
 			return errors.New("the master has no replica")
 		}
 		if err := s.nodes[replica].ClusterFailover(context.Background()).Err(); err != nil {
+			return err
+		}
+		return errors.Join(s.taken(old), s.replicated())
+	}},
+	{name: "CLUSTER FAILOVER TAKEOVER", track: server, on: []string{Cluster}, loses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {
+		old := s.master(s.r)
+		replica := s.replicaOf(old)
+		if replica == nil {
+			return errors.New("the master has no replica")
+		}
+		if err := s.nodes[replica].Do(context.Background(), "cluster", "failover", "takeover").Err(); err != nil {
 			return err
 		}
 		return errors.Join(s.taken(old), s.replicated())

@@ -16,6 +16,10 @@ type fault struct {
 	on    []string // the deployments it is for; nil: all
 	// excuses: an overlap may follow, until the next renewal.
 	excuses bool
+	// loses: what was acknowledged may be lost. Without a failover grace that excuses an overlap.
+	loses bool
+	// begins: the server goes on with another replication history, though nothing is lost.
+	begins bool
 	// settle is what the deployment takes to recover, beside the TTL.
 	settle time.Duration
 	// injected: it is for libraries whose clients can be told.
@@ -38,6 +42,8 @@ type strike struct {
 	r    *rand.Rand
 	slot int // the worker it hits, if it hits one
 	note string
+	// beyond: a master that was replaced went on answering for longer than the failover grace bears.
+	beyond bool
 }
 
 // between returns a time of a to b TTLs.
@@ -154,7 +160,10 @@ var injectedFaults = []fault{
 	}},
 }
 
+// unsettles reports whether a replication history begins, in which a failover grace gives no lock yet.
+func (f *fault) unsettles() bool { return f.loses || f.begins || f.moves }
+
 func (f *fault) applies(kind string) bool { return f.on == nil || slices.Contains(f.on, kind) }
 
 // allFaults is every fault there is.
-var allFaults = slices.Concat(networkFaults, workerFaults, injectedFaults, serverFaults, clockFaults, sentinelFaults, clusterFaults)
+var allFaults = slices.Concat(networkFaults, workerFaults, injectedFaults, serverFaults, clockFaults, sentinelFaults, handFaults, clusterFaults)

@@ -3,6 +3,8 @@ package proof
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -10,7 +12,8 @@ import (
 	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
-var one = []string{Single, AOF, Clock}
+// one are the deployments of one server.
+var one = []string{Single, AOF, Everysec, RDB, Clock}
 
 var serverFaults = []fault{
 	{name: "server stopped (SIGSTOP)", track: server, on: one, do: func(s *strike) error {
@@ -19,10 +22,13 @@ var serverFaults = []fault{
 		s.servers[0].Cont()
 		return nil
 	}},
-	{name: "server killed (SIGKILL), nothing on disk", track: server, on: []string{Single}, excuses: true, do: restart},
-	{name: "server killed (SIGKILL), AOF", track: server, on: []string{AOF}, settle: time.Second, do: restart},
+	{name: "server killed (SIGKILL), nothing on disk", track: server, on: []string{Single}, loses: true, do: restart},
+	{name: "server killed (SIGKILL), RDB", track: server, on: []string{RDB}, loses: true, do: restart},
+	{name: "server killed (SIGKILL), AOF everysec", track: server, on: []string{Everysec}, loses: true, do: restart},
+	{name: "power cut, AOF everysec", track: server, on: []string{Everysec}, loses: true, do: powerCut},
+	{name: "server killed (SIGKILL), AOF", track: server, on: []string{AOF}, settle: time.Second, begins: true, do: restart},
 	{name: "SCRIPT FLUSH", track: server, do: onMasters("script", "flush")},
-	{name: "FLUSHALL", track: server, on: []string{Single, AOF, Sentinel, Cluster}, excuses: true, do: onMasters("flushall")},
+	{name: "FLUSHALL", track: server, on: []string{Single, AOF, Everysec, RDB, Sentinel, MinReplicas, Cluster}, excuses: true, do: onMasters("flushall")},
 	{name: "CLIENT KILL", track: server, do: func(s *strike) error {
 		for _, kind := range []string{"normal", "pubsub"} {
 			if err := onMasters("client", "kill", "type", kind)(s); err != nil {
@@ -34,7 +40,7 @@ var serverFaults = []fault{
 	}},
 	{name: "CLIENT PAUSE", track: server, do: func(s *strike) error {
 		longest := 2.5
-		if s.kind == Sentinel || s.kind == Cluster {
+		if s.several() {
 			longest = 0.7 // else it is a failover
 		}
 		d, mode := s.between(0.2, longest), []string{"all", "write"}[s.r.IntN(2)]
@@ -57,7 +63,29 @@ func restart(s *strike) error {
 	s.servers[0].Kill()
 	time.Sleep(s.between(0, 1.5))
 	s.servers[0].Restart()
+	if err := s.sure(s.servers[0]); err != nil {
+		return err
+	}
 	return s.nodes[s.servers[0]].ConfigSet(context.Background(), "lua-time-limit", "100").Err()
+}
+
+// powerCut kills the server and takes from its AOF what was not on the disk yet: with everysec that of
+// up to a second.
+func powerCut(s *strike) error {
+	files, err := filepath.Glob(s.servers[0].Dir() + "/appendonlydir/*.incr.aof") // Redis 7
+	if len(files) != 1 || err != nil {
+		return fmt.Errorf("%d AOFs to cut: %w", len(files), err)
+	}
+	on, err := os.Stat(files[0])
+	if err != nil {
+		return err
+	}
+	time.Sleep(min(time.Second, s.between(0.3, 1)))
+	s.servers[0].Kill()
+	if err := os.Truncate(files[0], on.Size()); err != nil {
+		return err
+	}
+	return restart(s)
 }
 
 // onMasters runs a command on each.
@@ -76,7 +104,7 @@ func onMasters(args ...any) func(s *strike) error {
 // on.
 func busy(s *strike) error {
 	longest := 2.0
-	if s.kind == Sentinel || s.kind == Cluster {
+	if s.several() {
 		longest = 0.7
 	}
 	at, d := s.master(s.r), s.between(0.3, longest)

@@ -40,6 +40,7 @@ type Window struct {
 	From, To int64  // To includes what it takes the deployment to recover
 	Groups   uint64 // the workers it hits, a bit each; all of them if 0
 	Excuses  bool   // it is one of those that an overlap may follow from
+	Loses    bool   // what was acknowledged may be lost: without a failover grace, Excuses, too
 	Excused  int64  // until when it may
 	Err      error  // it could not be done
 	Note     string // what it hit

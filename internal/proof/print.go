@@ -41,38 +41,43 @@ func (h *History) Print(out io.Writer, v Violation) {
 		say(w.To, "-- fault and recovery end: %s %s", w.Name, w.Note)
 	}
 	for _, s := range h.Sessions {
-		if s.Lock != v.Lock {
-			continue
-		}
-		mark := " "
-		if about[s.ID] {
-			mark = "*"
-		}
-		who := fmt.Sprintf("%s worker %d client %d caller %d", mark, s.Client>>clientBits, s.Client&(1<<clientBits-1), s.Caller)
-		if callers[s.Caller] {
-			say(s.Asked, "%s asks", who)
-			if s.Failed != 0 {
-				say(s.Failed, "%s gives up: %s", who, CodeName(s.Code))
-			}
-		}
-		if about[s.ID] {
-			for _, u := range s.Uses {
-				say(u.From, "%s uses it with fence %d: read %d, taken: %v, until %v", who, u.Fence, u.Value, u.OK, ms(u.To-h.From))
-			}
-		}
-		if s.Got != 0 {
-			say(s.Got, "%s acquires, fence %d", who, s.Fence)
-			say(s.LastAlive, "%s is alive for the last time, fence %d", who, s.Fence)
-		}
-		if s.Ended != never {
-			say(s.Ended, "%s ends, fence %d: %s", who, s.Fence, CodeName(s.Code))
-		}
-		if s.Released != 0 {
-			say(s.Released, "%s has released, fence %d", who, s.Fence)
+		if s.Lock == v.Lock {
+			h.printSession(s, about[s.ID], callers[s.Caller], say)
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b line) int { return cmp.Compare(a.at, b.at) })
 	for _, l := range lines {
 		fmt.Fprintf(out, "  %12v  %s\n", ms(l.at-h.From), strings.TrimRight(l.text, " "))
+	}
+}
+
+// printSession says what happened to a session: with its uses if the violation is about it, with what
+// its caller asked if the caller had a part in it.
+func (h *History) printSession(s *Session, about, caller bool, say func(at int64, format string, args ...any)) {
+	mark := " "
+	if about {
+		mark = "*"
+	}
+	who := fmt.Sprintf("%s worker %d client %d caller %d", mark, s.Client>>clientBits, s.Client&(1<<clientBits-1), s.Caller)
+	if caller {
+		say(s.Asked, "%s asks", who)
+		if s.Failed != 0 {
+			say(s.Failed, "%s gives up: %s", who, CodeName(s.Code))
+		}
+	}
+	if about {
+		for _, u := range s.Uses {
+			say(u.From, "%s uses it with fence %d: read %d, taken: %v, until %v", who, u.Fence, u.Value, u.OK, ms(u.To-h.From))
+		}
+	}
+	if s.Got != 0 {
+		say(s.Got, "%s acquires, fence %d", who, s.Fence)
+		say(s.LastAlive, "%s is alive for the last time, fence %d", who, s.Fence)
+	}
+	if s.Ended != never {
+		say(s.Ended, "%s ends, fence %d: %s", who, s.Fence, CodeName(s.Code))
+	}
+	if s.Released != 0 {
+		say(s.Released, "%s has released, fence %d", who, s.Fence)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,15 +17,33 @@ import (
 
 // The deployments.
 const (
-	Single   = "single"   // one server that keeps nothing on disk
-	AOF      = "aof"      // one server with appendfsync always
-	Clock    = "clock"    // one server whose clock is stepped
-	Sentinel = "sentinel" // a master, two replicas, three Sentinels
-	Cluster  = "cluster"  // three masters with a replica each
+	Single      = "single"       // one server that keeps nothing on disk
+	AOF         = "aof"          // one server with appendfsync always
+	Everysec    = "everysec"     // one server with appendfsync everysec
+	RDB         = "rdb"          // one server that saves a snapshot every second
+	Clock       = "clock"        // one server whose clock is stepped
+	Moved       = "moved"        // a master and a replica at one address, which is moved by hand
+	Sentinel    = "sentinel"     // a master, two replicas, three Sentinels
+	MinReplicas = "min-replicas" // the same, and a master that lost a replica takes no writes
+	Cluster     = "cluster"      // three masters with a replica each
 )
 
 // Deployments are all of them.
-var Deployments = []string{Single, AOF, Clock, Sentinel, Cluster}
+var Deployments = []string{Single, AOF, Everysec, RDB, Clock, Moved, Sentinel, MinReplicas, Cluster}
+
+// windows are for how long a master that was replaced may go on answering.
+var windows = map[string]time.Duration{
+	Moved:       3 * time.Second,  // the faults see to that
+	Sentinel:    15 * time.Second, // until a Sentinel has demoted it
+	MinReplicas: 2 * time.Second,  // min-replicas-max-lag and a second
+	Cluster:     2 * time.Second,  // cluster-node-timeout
+}
+
+// graceOf returns the failover grace that a deployment needs.
+func graceOf(kind string, ttl time.Duration) time.Duration {
+	d := ttl + windows[kind]
+	return d + d/50
+}
 
 // rig is a deployment with a proxy from each worker to each of its servers.
 type rig struct {
@@ -36,68 +55,114 @@ type rig struct {
 	behind   []*redistest.Server                 // what the proxies lead to: servers and Sentinels
 	links    [][]*redistest.Proxy                // by the worker's slot, each in the order of behind
 	clock    *clockFile
+	grace    time.Duration     // the clients' failover grace; 0: none
+	at       *redistest.Server // of Moved: where the address leads to
+	window   time.Duration     // for how long a master that was replaced may go on answering
 	ttl      time.Duration
 }
 
-func newRig(t testing.TB, kind string, workers int, ttl time.Duration) *rig {
-	g := &rig{t: t, kind: kind, ttl: ttl, nodes: make(map[*redistest.Server]*redis.Client)}
-	behind := []*redistest.Server(nil)
-	switch kind {
-	case Single:
-		g.servers = []*redistest.Server{redistest.Start(t)}
-	case AOF:
-		g.servers = []*redistest.Server{redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")}
-	case Clock:
-		var env []string
-		g.clock, env = newClockFile(t)
-		g.servers = []*redistest.Server{redistest.StartEnv(t, env)}
-	case Sentinel:
-		g.sentinel = redistest.StartSentinel(t)
-		g.servers, behind = g.sentinel.Servers, g.sentinel.Sentinels
-		for _, s := range behind { // on a busy machine a second is soon over
-			g.patient(s)
-		}
-	case Cluster:
-		g.servers = redistest.StartReplicatedCluster(t).Nodes
-	default:
-		t.Fatalf("proof: no deployment is called %q: %s", kind, strings.Join(Deployments, ", "))
-	}
-	for _, s := range g.servers {
+func newRig(t testing.TB, kind string, workers int, ttl, grace time.Duration) *rig {
+	g := &rig{t: t, kind: kind, ttl: ttl, grace: grace, window: windows[kind], nodes: make(map[*redistest.Server]*redis.Client)}
+	g.start()
+	for _, s := range slices.Concat(g.sentinels(), g.servers) {
 		g.nodes[s] = s.Client(func(o *redis.Options) {
 			o.MaxRetries, o.DialTimeout, o.ReadTimeout, o.DialerRetries = -1, time.Second, 2*time.Second, 1
 		})
+	}
+	for _, s := range g.servers {
 		if err := g.nodes[s].ConfigSet(context.Background(), "lua-time-limit", "100").Err(); err != nil {
 			t.Fatalf("proof: %v", err)
 		}
 	}
+	for _, s := range g.sentinels() { // on a busy machine a second is soon over
+		g.patient(s)
+	}
+	if err := g.replicated(); err != nil {
+		t.Fatalf("proof: %v", err)
+	}
+	g.behind = slices.Concat(g.sentinels(), g.servers)
+	if kind == Moved {
+		g.at, g.behind = g.servers[0], g.servers[:1]
+	}
 	for range workers {
 		var links []*redistest.Proxy
-		for _, s := range append(behind, g.servers...) {
+		for _, s := range g.behind {
 			links = append(links, s.Proxy(t))
 		}
 		g.links = append(g.links, links)
 	}
-	g.behind = append(behind, g.servers...)
 	return g
+}
+
+func (g *rig) sentinels() []*redistest.Server {
+	if g.sentinel == nil {
+		return nil
+	}
+	return g.sentinel.Sentinels
+}
+
+// several reports whether servers decide among themselves who is master.
+func (g *rig) several() bool { return g.sentinel != nil || g.kind == Cluster }
+
+// start starts the servers.
+func (g *rig) start() {
+	t := g.t
+	switch g.kind {
+	case Single:
+		g.servers = []*redistest.Server{redistest.Start(t)}
+	case AOF:
+		g.servers = []*redistest.Server{redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")}
+	case Everysec:
+		g.servers = []*redistest.Server{redistest.Start(t, "--appendonly", "yes", "--appendfsync", "everysec")}
+	case RDB:
+		g.servers = []*redistest.Server{redistest.Start(t, "--save", "1 1")}
+	case Clock:
+		var env []string
+		g.clock, env = newClockFile(t)
+		g.servers = []*redistest.Server{redistest.StartEnv(t, env)}
+	case Moved:
+		args := []string{"--repl-diskless-sync-delay", "0"}
+		master := redistest.Start(t, args...)
+		host, port := hostPort(master)
+		g.servers = []*redistest.Server{master, redistest.Start(t, append(args, "--replicaof", host, port)...)}
+	case Sentinel:
+		g.sentinel = redistest.StartSentinel(t)
+		g.servers = g.sentinel.Servers
+	case MinReplicas: // all of them
+		g.sentinel = redistest.StartSentinel(t, "--min-replicas-to-write", "2", "--min-replicas-max-lag", "1")
+		g.servers = g.sentinel.Servers
+	case Cluster:
+		g.servers = redistest.StartReplicatedCluster(t).Nodes
+	default:
+		t.Fatalf("proof: no deployment is called %q: %s", g.kind, strings.Join(Deployments, ", "))
+	}
 }
 
 // patient has a Sentinel wait for longer before it takes a master for dead.
 func (g *rig) patient(sentinel *redistest.Server) {
-	c := sentinel.Client()
-	if err := c.Do(context.Background(), "sentinel", "set", redistest.MasterName, "down-after-milliseconds", "2500").Err(); err != nil {
+	if err := g.nodes[sentinel].Do(context.Background(), "sentinel", "set", redistest.MasterName, "down-after-milliseconds", "2500").Err(); err != nil {
 		g.t.Fatalf("proof: %v", err)
 	}
 }
 
 // target is where the worker of a slot finds the deployment.
 func (g *rig) target(slot int) Target {
-	t := Target{Kind: g.kind, TTL: g.ttl, Route: make(map[string]string)}
+	t := Target{Kind: Single, TTL: g.ttl, Grace: g.grace, Route: make(map[string]string)}
+	switch {
+	case g.sentinel != nil:
+		t.Kind = Sentinel
+	case g.kind == Cluster:
+		t.Kind = Cluster
+	}
 	for i, s := range g.behind {
 		t.Route[s.Addr()] = g.links[slot][i].Addr()
 	}
 	addrs := g.servers
-	if g.sentinel != nil {
-		addrs = g.sentinel.Sentinels
+	switch {
+	case g.sentinel != nil:
+		addrs = g.sentinels()
+	case g.kind == Moved:
+		addrs = g.servers[:1]
 	}
 	for _, s := range addrs {
 		t.Addrs = append(t.Addrs, s.Addr())
@@ -114,7 +179,9 @@ func (g *rig) master(r *rand.Rand) *redistest.Server {
 func (g *rig) masters() []*redistest.Server {
 	var list []*redistest.Server
 	switch g.kind {
-	case Sentinel:
+	case Moved:
+		return []*redistest.Server{g.at}
+	case Sentinel, MinReplicas:
 		return []*redistest.Server{g.sentinel.Master()}
 	case Cluster:
 		for _, s := range g.servers {
@@ -155,9 +222,9 @@ func await(what string, bound time.Duration, cond func() bool) error {
 	}
 }
 
-// replicated waits until every replica of a Sentinel deployment or Cluster is in sync.
+// replicated waits until every replica is in sync.
 func (g *rig) replicated() error {
-	if g.kind != Sentinel && g.kind != Cluster {
+	if len(g.servers) == 1 {
 		return nil
 	}
 	return await("each server is the only master or a replica in sync", 40*time.Second, func() bool {
@@ -174,7 +241,7 @@ func (g *rig) replicated() error {
 				return false
 			}
 		}
-		return g.kind == Sentinel && masters == 1 || g.kind == Cluster && masters == 3 && g.whole()
+		return g.kind != Cluster && masters == 1 || g.kind == Cluster && masters == 3 && g.whole()
 	})
 }
 

@@ -54,7 +54,7 @@ func (d *director) round() {
 
 // rest waits until all that was begun is over. What is not is stuck.
 func (d *director) rest(h *History) {
-	if d.Deployment == Sentinel {
+	if d.rig.sentinel != nil {
 		if err := await("the Sentinels agree", agreeTime, d.rig.sentinel.Agree); err != nil {
 			d.t.Error(err)
 		}
@@ -93,7 +93,9 @@ func (d *director) orphans(h *History) (found []Violation) {
 
 func (d *director) bounds() Bounds {
 	return Bounds{
-		Stuck: 2*d.TTL + 4*time.Second, // TTL and claim, which is no longer, and 2 s; and 2 s for the machine
+		// TTL and claim, which is no longer, and 2 s; and 2 s for the machine. A client that is late to see a
+		// failover, or a replica's end, waits for the failover grace.
+		Stuck: 2*d.TTL + 4*time.Second + d.rig.grace,
 		Order: 500 * time.Millisecond,
 		// Before its own turn comes, each other client has one, of 8 passes or twice its
 		// goroutines, and so often as goroutines of its own client are before it.
@@ -118,12 +120,15 @@ func (d *director) count(h *History, r *Report) {
 		w := &h.Windows[i]
 		t := tally(w.Name)
 		t.Strikes++
-		t.Excuses = w.Excuses
+		t.Excuses, t.Loses = t.Excuses || w.Excuses, w.Loses
 		if w.Err != nil {
 			t.Failed++
 			d.say("%s %s: %v", w.Name, w.Note, w.Err)
 		}
-		if hits := follows(r, w); len(hits) > 0 {
+		if w.Loses {
+			t.Pauses = append(t.Pauses, h.pause(w))
+		}
+		if h.follows(r, w) {
 			t.Overlapped++
 		}
 	}
@@ -131,24 +136,51 @@ func (d *director) count(h *History, r *Report) {
 		v.Sessions = nil // a run may be long
 		if v.Excuse == "" {
 			d.result.Violations = append(d.result.Violations, v)
-			continue
+		} else {
+			d.result.Excused = append(d.result.Excused, v)
 		}
-		d.result.Excused = append(d.result.Excused, v)
-		t := tally(v.Excuse)
-		t.Overlaps++
-		t.Longest = max(t.Longest, v.For)
+		if w := h.after(v); w != nil {
+			t := tally(w.Name)
+			t.Overlaps++
+			t.Longest = max(t.Longest, v.For)
+		}
 	}
 	d.say("%s round %d: %s", d.Deployment, d.result.Rounds, summary(h, r))
 }
 
-// follows returns the overlaps that began while the fault could lead to one.
-func follows(r *Report, w *Window) (list []Violation) {
-	for _, v := range r.Violations {
-		if v.Excuse == w.Name && w.From <= v.From && v.From <= w.Excused {
-			list = append(list, v)
+// after returns the fault that an overlap followed, excused or not.
+func (h *History) after(v Violation) *Window {
+	if v.What != "overlap" {
+		return nil
+	}
+	for i := range h.Windows {
+		if w := &h.Windows[i]; (w.Excuses || w.Loses) && w.From <= v.From && v.From <= w.Excused {
+			return w
 		}
 	}
-	return list
+	return nil
+}
+
+// pause is the longest time, from the fault to the end of what it takes to recover, in which nobody got
+// any lock.
+func (h *History) pause(w *Window) (longest time.Duration) {
+	to := min(w.To, h.To)
+	times := []int64{w.From, to}
+	for _, s := range h.Sessions {
+		if w.From < s.Got && s.Got < to {
+			times = append(times, s.Got)
+		}
+	}
+	slices.Sort(times)
+	for i := range times[1:] {
+		longest = max(longest, time.Duration(times[i+1]-times[i]))
+	}
+	return longest
+}
+
+// follows reports whether an overlap followed the fault.
+func (h *History) follows(r *Report, w *Window) bool {
+	return slices.ContainsFunc(r.Violations, func(v Violation) bool { return h.after(v) == w })
 }
 
 func summary(h *History, r *Report) string {

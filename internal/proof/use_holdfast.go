@@ -15,8 +15,8 @@ import (
 // Holdfast is the library of this module with its defaults but for the TTL;
 // HoldfastReplicas, where an acquisition counts only when one replica has it.
 var (
-	Holdfast         = Library{Name: "holdfast", Fences: true, Open: func(t Target) (Contender, error) { return openHoldfast(t) }}
-	HoldfastReplicas = Library{Name: "holdfast-replicas", Fences: true, Open: func(t Target) (Contender, error) {
+	Holdfast         = Library{Name: "holdfast", Fences: true, Graced: true, Open: func(t Target) (Contender, error) { return openHoldfast(t) }}
+	HoldfastReplicas = Library{Name: "holdfast-replicas", Fences: true, Graced: true, Open: func(t Target) (Contender, error) {
 		return openHoldfast(t, holdfast.WithReplicas(1, t.TTL/4))
 	}}
 )
@@ -42,7 +42,21 @@ func openHoldfast(t Target, opts ...holdfast.Option) (Contender, error) {
 	default:
 		client = redis.NewClient(&redis.Options{Addr: t.Addrs[0], Dialer: dial, PoolSize: pool, MaxIdleConns: idle})
 	}
-	return &usesHoldfast{client, pool, holdfast.New(client, append(opts, holdfast.WithTTL(t.TTL))...)}, nil
+	opts = append(opts, holdfast.WithTTL(t.TTL), holdfast.WithLogger(nil))
+	if t.Grace > 0 {
+		opts = append(opts, holdfast.WithFailoverGrace(t.Grace))
+	}
+	return &usesHoldfast{client, pool, holdfast.New(client, opts...)}, nil
+}
+
+// settle says that the deployment's history is old enough, so that the first round begins at once.
+func settle(t Target) error {
+	c, err := openHoldfast(t)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.(*usesHoldfast).locks.SettleHistory(context.Background())
 }
 
 // Dial connects to an address by way of its proxy.

@@ -17,10 +17,10 @@ func (d *director) watch() (stop func()) {
 	for _, s := range d.rig.servers {
 		watching.Go(func() { d.watchAnswers(s, quit) })
 	}
-	if d.Deployment == Sentinel {
+	if d.rig.sentinel != nil {
 		watching.Go(func() { d.watchSentinels(quit) })
 	}
-	if d.Deployment == Sentinel || d.Deployment == Cluster {
+	if d.rig.several() {
 		watching.Go(func() { d.watchMasters(quit) })
 	}
 	return func() {
@@ -62,24 +62,27 @@ func (d *director) struck(from, to int64) bool {
 	return slices.ContainsFunc(d.windows, func(w Window) bool { return w.Groups == 0 && w.From <= from && w.To >= to })
 }
 
+// lookPause is the time between two looks at who is master.
+const lookPause = 100 * time.Millisecond
+
 // watchMasters looks who is master. Where several servers decide that among themselves they
 // may, on a busy machine, take one for dead that is only slow: a failover that is not among the
 // faults, with the same consequences.
 func (d *director) watchMasters(quit <-chan struct{}) {
 	before, last := d.rig.roles(nil), now() // last: when they were seen to be as before
-	for every(100*time.Millisecond, quit) {
+	for every(lookPause, quit) {
 		at, moving := now(), d.moving.Load()
 		roles := d.rig.roles(before)
 		if moving || d.moving.Load() || slices.Equal(roles, before) {
 			before, last = roles, at
 			continue
 		}
-		window := d.open(Window{Name: "failover that nobody asked for", From: last, Excuses: true})
+		window := d.open(Window{Name: "failover that nobody asked for", From: last, Excuses: d.rig.grace == 0, Loses: true})
 		err := d.rig.replicated()
 		before, last = d.rig.roles(nil), now()
 		d.shut(window, func(w *Window) {
 			w.Err = err
-			w.Excused, w.To = last+int64(d.TTL), last+int64(d.TTL)+int64(5*time.Second)
+			w.Excused, w.To = last+int64(d.TTL), last+int64(d.TTL+d.rig.grace)+int64(5*time.Second)
 		})
 	}
 }
@@ -94,12 +97,12 @@ func (d *director) watchSentinels(quit <-chan struct{}) {
 			last = now()
 			continue
 		}
-		window := d.open(Window{Name: "Sentinels of two minds", From: last, Excuses: true})
+		window := d.open(Window{Name: "Sentinels of two minds", From: last, Excuses: d.rig.grace == 0, Loses: true})
 		err := await("the Sentinels agree", agreeTime, d.rig.sentinel.Agree)
 		last = now()
 		d.shut(window, func(w *Window) {
 			w.Err = err
-			w.Excused, w.To = last+int64(d.TTL), last+int64(d.TTL)+int64(5*time.Second)
+			w.Excused, w.To = last+int64(d.TTL), last+int64(d.TTL+d.rig.grace)+int64(5*time.Second)
 		})
 	}
 }

@@ -29,6 +29,8 @@ type job struct {
 	Seed    uint64
 	// Think is the mean pause between two acquisitions of a goroutine.
 	Think time.Duration
+	// Fresh and Hold: see Config.
+	Fresh, Hold time.Duration
 }
 
 // order is what it is told then.

@@ -27,11 +27,15 @@ func StartCluster(t testing.TB) *Cluster {
 	c := &Cluster{t: t}
 	const nodes, slots = 3, 16384
 	for i := range nodes {
-		s := Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+		s := startNode(t)
 		c.Nodes = append(c.Nodes, s)
 		host, port, _ := strings.Cut(c.Nodes[0].Addr(), ":")
+		addSlots := []any{"cluster", "addslots"} // ADDSLOTSRANGE came with Redis 7
+		for slot := i * slots / nodes; slot < (i+1)*slots/nodes; slot++ {
+			addSlots = append(addSlots, slot)
+		}
 		steps := [][]any{
-			{"cluster", "addslotsrange", i * slots / nodes, (i+1)*slots/nodes - 1},
+			addSlots,
 			// Different from the start, so that they need not agree on it.
 			{"cluster", "set-config-epoch", i + 1},
 		}
@@ -40,7 +44,7 @@ func StartCluster(t testing.TB) *Cluster {
 		}
 		for _, step := range steps {
 			if err := s.do(ctx, step...).Err(); err != nil {
-				t.Fatalf("redistest: %v: %v", step, err)
+				t.Fatalf("redistest: %v: %v", step[:2], err)
 			}
 		}
 	}
@@ -54,6 +58,15 @@ func StartCluster(t testing.TB) *Cluster {
 		})
 	}
 	return c
+}
+
+// startNode starts a node that knows no other.
+func startNode(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return Start(t, append([]string{
+		"--cluster-enabled", "yes", "--cluster-node-timeout", "2000",
+		"--repl-diskless-sync-delay", "0", // a master waits 5 s for more replicas before it feeds the first
+	}, args...)...)
 }
 
 // Addrs are the addresses of the nodes.

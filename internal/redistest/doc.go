@@ -2,4 +2,10 @@
 // in-memory Redis on a fake network for testing/synctest (Fake), real servers,
 // a Cluster and Sentinels (Start, StartCluster, StartSentinel), and control
 // over the faults between a client and its server (Link).
+//
+// Two variables of the environment decide how much is tested. With
+// HOLDFAST_TEST=full every test goes through all its phases, seeds and rounds;
+// else those that have a great many go through a part (Phases, Rounds). With
+// HOLDFAST_REQUIRE_REDIS=1 a test fails where a program it needs is missing;
+// else it is skipped.
 package redistest

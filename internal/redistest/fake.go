@@ -58,6 +58,7 @@ func (f *Fake) NewLink() *FakeLink {
 		l.holds |= frozen
 	}
 	f.links = append(f.links, l)
+	f.t.Cleanup(l.Reset) // of a connection that was forgotten the server does not see the end
 	return l
 }
 

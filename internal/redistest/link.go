@@ -31,6 +31,16 @@ type Link interface {
 	Refuse()
 	// Delay adds d each way, keeping the order; 0 means none.
 	Delay(d time.Duration)
+	// DropIdle drops, without a word to either side, whatever is sent on a connection that was
+	// silent for longer than d, as a NAT or a balancer does that has forgotten it. New connections
+	// work. 0 means none; what was forgotten stays so.
+	DropIdle(d time.Duration)
+	// CutIdle closes in order, both ways, the connections that are silent for d, as a proxy's idle
+	// time-out does. It concerns the connections that are made from then on; 0 means none.
+	CutIdle(d time.Duration)
+	// Lose ends the present connections on the server's side alone: the client's side stays open,
+	// and silent, as behind a proxy that closes nothing when its server is replaced.
+	Lose()
 	// Held counts the bytes that are on their way: sent but not delivered.
 	Held() (requests, replies int)
 }
@@ -49,6 +59,8 @@ type gate struct {
 	holds  uint8
 	refuse bool
 	delay  time.Duration
+	drop   time.Duration      // see DropIdle
+	cut    time.Duration      // see CutIdle
 	wires  map[*wire]struct{} // connections that may still carry bytes
 }
 
@@ -58,6 +70,9 @@ type wire struct {
 	// abort, if set, is called with the gate locked when the link resets the
 	// wire; late means the server's side lives on.
 	abort func(late bool)
+
+	used      time.Time // when bytes were last sent on it
+	forgotten bool      // see DropIdle
 }
 
 // newWire adds a connection, or returns nil while the link refuses them.
@@ -67,10 +82,10 @@ func (g *gate) newWire(abort func(late bool)) *wire {
 	if g.refuse {
 		return nil
 	}
-	w := &wire{
-		req:   newQueue(g, holdRequests|frozen),
-		rep:   newQueue(g, holdReplies),
-		abort: abort,
+	w := &wire{abort: abort, used: time.Now()}
+	w.req, w.rep = newQueue(g, w, holdRequests|frozen), newQueue(g, w, holdReplies)
+	if g.cut > 0 {
+		time.AfterFunc(g.cut, func() { g.cutIdle(w) })
 	}
 	if g.wires == nil {
 		g.wires = map[*wire]struct{}{}
@@ -106,6 +121,41 @@ func (g *gate) Heal() {
 		g.holds &^= holdRequests | holdReplies
 		g.refuse = false
 	})
+}
+
+func (g *gate) DropIdle(d time.Duration) { g.change(func() { g.drop = d }) }
+func (g *gate) CutIdle(d time.Duration)  { g.change(func() { g.cut = d }) }
+
+func (g *gate) Lose() {
+	g.change(func() {
+		for w := range g.wires {
+			w.req.end(io.EOF)
+			w.forgotten = true
+		}
+	})
+}
+
+// cutIdle closes a wire if it is silent for too long.
+func (g *gate) cutIdle(w *wire) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, there := g.wires[w]; !there || g.cut == 0 {
+		return
+	}
+	if left := g.cut - time.Since(w.used); left > 0 {
+		time.AfterFunc(left, func() { g.cutIdle(w) })
+		return
+	}
+	w.req.end(io.EOF)
+	w.rep.end(io.EOF)
+}
+
+// send notes that something is sent on the wire, and reports whether it is forwarded.
+func (g *gate) send(w *wire) bool {
+	now := time.Now()
+	w.forgotten = w.forgotten || g.drop > 0 && now.Sub(w.used) > g.drop
+	w.used = now
+	return !w.forgotten
 }
 
 func (g *gate) Delay(d time.Duration) { g.change(func() { g.delay = d }) }

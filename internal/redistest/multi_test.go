@@ -3,6 +3,7 @@ package redistest
 import (
 	"context"
 	"fmt"
+	"net"
 	"testing"
 )
 
@@ -47,5 +48,27 @@ func TestSentinel(t *testing.T) {
 	})
 	if got := get(s.Master().Client(), "k"); got != "w" {
 		t.Fatalf("new master has %q", got)
+	}
+}
+
+// TestSentinelWatch: the Sentinels name another master as soon as they are told, and would replace it.
+func TestSentinelWatch(t *testing.T) {
+	t.Parallel()
+	s := StartSentinel(t)
+	ctx, next := context.Background(), s.Servers[1]
+	for _, server := range s.Servers {
+		host, port, _ := net.SplitHostPort(next.Addr())
+		if server == next {
+			host, port = "no", "one"
+		}
+		if err := server.Client().ReplicaOf(ctx, host, port).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Watch(next); err != nil {
+		t.Fatal(err)
+	}
+	if s.Master() != next || !s.Agree() {
+		t.Error("they name another")
 	}
 }

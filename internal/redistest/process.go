@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -53,6 +52,7 @@ func start(bin, conf string, args, env []string) (*process, error) {
 		if err = p.launch(); !errors.Is(err, errPortTaken) {
 			break
 		}
+		returnPort(p.port)
 	}
 	if err != nil {
 		p.remove()
@@ -61,46 +61,30 @@ func start(bin, conf string, args, env []string) (*process, error) {
 	return p, nil
 }
 
-// freePort finds a port that is free now. It stays below the range from which
-// the system takes the ports of outgoing connections: one of these could take
-// the port while a server restarts. The cluster bus needs port+10000 as well.
-func freePort() (int, error) {
-	for range startTries {
-		port := 11000 + rand.IntN(9000)
-		if portFree(port) && portFree(port+10000) {
-			return port, nil
-		}
-	}
-	return 0, errors.New("redistest: found no free port")
-}
-
-func portFree(port int) bool {
-	ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	ln.Close()
-	return true
-}
-
 func (p *process) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) }
 
 func (p *process) logFile() string { return filepath.Join(p.dir, "log") }
 
 // launch starts the process on p.port and waits until it answers.
-func (p *process) launch() error {
-	var args []string
-	if p.conf != "" {
-		// Sentinel keeps its state in its file: write it only once.
-		file := filepath.Join(p.dir, "sentinel.conf")
-		if _, err := os.Stat(file); err != nil {
-			if err := os.WriteFile(file, []byte(p.conf), 0o600); err != nil {
-				return err
-			}
+// kind returns the arguments that make the process a Sentinel or a server.
+func (p *process) kind() ([]string, error) {
+	if p.conf == "" {
+		return []string{"--save", "", "--appendonly", "no"}, nil
+	}
+	// Sentinel keeps its state in its file: write it only once.
+	file := filepath.Join(p.dir, "sentinel.conf")
+	if _, err := os.Stat(file); err != nil {
+		if err := os.WriteFile(file, []byte(p.conf), 0o600); err != nil {
+			return nil, err
 		}
-		args = []string{file, "--sentinel"}
-	} else {
-		args = []string{"--save", "", "--appendonly", "no"}
+	}
+	return []string{file, "--sentinel"}, nil
+}
+
+func (p *process) launch() error {
+	args, err := p.kind()
+	if err != nil {
+		return err
 	}
 	args = append(args, "--port", strconv.Itoa(p.port), "--bind", "127.0.0.1", "--dir", p.dir)
 	log, err := os.Create(p.logFile())
@@ -231,5 +215,6 @@ func (p *process) signal(sig syscall.Signal) error {
 // remove ends the process and deletes its directory.
 func (p *process) remove() {
 	p.kill()
+	returnPort(p.port)
 	os.RemoveAll(p.dir)
 }

@@ -22,7 +22,7 @@ import (
 type Proxy struct {
 	gate
 	t       testing.TB
-	backend string
+	backend string // guarded by the gate
 	port    int
 	running sync.WaitGroup
 
@@ -46,6 +46,7 @@ func (s *Server) Proxy(t testing.TB) *Proxy {
 			t.Cleanup(p.close)
 			return p
 		}
+		returnPort(p.port)
 	}
 	t.Fatal("redistest: found no port for the proxy")
 	return nil
@@ -53,6 +54,16 @@ func (s *Server) Proxy(t testing.TB) *Proxy {
 
 // Addr is the proxy's host:port.
 func (p *Proxy) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)) }
+
+// Lead has new connections lead to another server; those that are open stay.
+func (p *Proxy) Lead(to *Server) { p.change(func() { p.backend = to.Addr() }) }
+
+// to is where a new connection leads.
+func (p *Proxy) to() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.backend
+}
 
 // Client returns a client that goes through the proxy; see Server.Client.
 func (p *Proxy) Client(opts ...func(*redis.Options)) *redis.Client {
@@ -109,6 +120,7 @@ func (p *Proxy) close() {
 	p.gate.Refuse()
 	p.opMu.Unlock()
 	p.running.Wait()
+	returnPort(p.port)
 }
 
 func (p *Proxy) serve(ln net.Listener) {
@@ -203,7 +215,7 @@ func (c *carrier) connect() bool {
 		var conn net.Conn
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if conn, err = new(net.Dialer).DialContext(ctx, "tcp", c.p.backend); err == nil {
+		if conn, err = new(net.Dialer).DialContext(ctx, "tcp", c.p.to()); err == nil {
 			c.p.mu.Lock()
 			defer c.p.mu.Unlock()
 			if c.w.req.err == nil {

@@ -27,6 +27,7 @@ func socketError(op, call string, err error) error {
 // Readers wait on channels and timers only, as a synctest bubble needs.
 type queue struct {
 	g        *gate // its lock guards the fields below
+	w        *wire
 	mask     uint8 // the holds that concern this direction
 	items    []item
 	err      error     // set: nothing is delivered any more
@@ -41,8 +42,8 @@ type item struct {
 	due  time.Time // not delivered before; the zero time is in the past
 }
 
-func newQueue(g *gate, mask uint8) *queue {
-	return &queue{g: g, mask: mask, changed: make(chan struct{})}
+func newQueue(g *gate, w *wire, mask uint8) *queue {
+	return &queue{g: g, w: w, mask: mask, changed: make(chan struct{})}
 }
 
 // The methods wake, fail, end, add and size need the gate's lock.
@@ -70,6 +71,9 @@ func (q *queue) add(it item) {
 	last := len(q.items) - 1
 	if q.err != nil || last >= 0 && q.items[last].end != nil {
 		return // nobody will read it
+	}
+	if q.w != nil && !q.g.send(q.w) {
+		return
 	}
 	if q.g.delay > 0 {
 		it.due = time.Now().Add(q.g.delay)

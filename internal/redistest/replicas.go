@@ -19,8 +19,7 @@ func StartReplicatedCluster(t testing.TB) *Cluster {
 		if err != nil {
 			t.Fatalf("redistest: %v", err)
 		}
-		s := Start(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000",
-			"--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0")
+		s := startNode(t, "--cluster-replica-validity-factor", "0")
 		c.Nodes = append(c.Nodes, s)
 		if err := s.do(ctx, "cluster", "meet", host, port).Err(); err != nil {
 			t.Fatalf("redistest: %v", err)

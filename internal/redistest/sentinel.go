@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -19,14 +20,14 @@ type Sentinel struct {
 	t         testing.TB
 }
 
-// StartSentinel starts them all and waits until a failover would work: the
-// replicas are in sync and each Sentinel knows everybody.
-func StartSentinel(t testing.TB) *Sentinel {
+// StartSentinel starts them all, the servers with these arguments, and waits until a failover would
+// work: the replicas are in sync and each Sentinel knows everybody.
+func StartSentinel(t testing.TB, args ...string) *Sentinel {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
 	defer cancel()
 	// The default waits 5 s for more replicas before it feeds the first.
-	args := []string{"--repl-diskless-sync-delay", "0"}
+	args = append([]string{"--repl-diskless-sync-delay", "0"}, args...)
 	master := Start(t, args...)
 	host, port, _ := net.SplitHostPort(master.Addr())
 	s := &Sentinel{Servers: []*Server{master}, t: t}
@@ -47,6 +48,35 @@ func StartSentinel(t testing.TB) *Sentinel {
 		waitFor(ctx, t, "Sentinel", func() bool { return sentinel.knowsAll(ctx) })
 	}
 	return s
+}
+
+// Watch has the Sentinels forget their master and watch this one, which has replicas already, and waits
+// until a failover would work. Meanwhile they name no master.
+func (s *Sentinel) Watch(master *Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
+	defer cancel()
+	host, port, _ := net.SplitHostPort(master.Addr())
+	for _, step := range [][]any{ // each on all of them, else one that is behind changes the others' minds
+		{"sentinel", "remove", MasterName},
+		{"sentinel", "monitor", MasterName, host, port, 2},
+		{"sentinel", "set", MasterName, "down-after-milliseconds", 1000, "failover-timeout", 3000},
+	} {
+		for _, sentinel := range s.Sentinels {
+			if err := sentinel.do(ctx, step...).Err(); err != nil {
+				return fmt.Errorf("redistest: %v: %w", step, err)
+			}
+		}
+	}
+	for _, sentinel := range s.Sentinels {
+		for !sentinel.knowsAll(ctx) {
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("redistest: a Sentinel does not know all: %w", ctx.Err())
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}
+	return nil
 }
 
 // knowsAll tells whether a Sentinel knows the replicas and its colleagues and

@@ -79,6 +79,9 @@ func (s *Server) For(t testing.TB) *Server { return &Server{p: s.p, t: t} }
 // Addr is the server's host:port, the same after Restart.
 func (s *Server) Addr() string { return s.p.addr() }
 
+// Dir is the directory of what the server keeps on disk.
+func (s *Server) Dir() string { return s.p.dir }
+
 // Pid is the process id of the server started last.
 func (s *Server) Pid() int {
 	cmd, _ := s.p.current()

@@ -52,6 +52,30 @@ func TestProxyServerDown(t *testing.T) {
 	eventually(t, "back", func() bool { return c.Ping(ctx).Err() == nil })
 }
 
+// TestProxyLead: connections that are open stay with the server that they led to, new ones lead to the
+// other.
+func TestProxyLead(t *testing.T) {
+	t.Parallel()
+	ctx, a, b := context.Background(), Start(t), Start(t)
+	for at, name := range map[*Server]string{a: "a", b: "b"} {
+		if err := at.Client().Set(ctx, "name", name, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := a.Proxy(t)
+	open := p.Client()
+	if got := get(open, "name"); got != "a" {
+		t.Fatalf("before: %q", got)
+	}
+	p.Lead(b)
+	if got := get(open, "name"); got != "a" {
+		t.Errorf("an open connection leads to %q", got)
+	}
+	if got := get(p.Client(), "name"); got != "b" {
+		t.Errorf("a new connection leads to %q", got)
+	}
+}
+
 func TestServer(t *testing.T) {
 	s := Start(t)
 	ctx := context.Background()

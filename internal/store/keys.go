@@ -6,26 +6,41 @@ import (
 	"strings"
 )
 
-// A lock has three keys: NAME, a string that holds the token as redis-py writes it; aux, a
-// string of fence, attempt, label and tombstones; and the queue, a hash of the waiting attempts
-// in order of arrival, and how to reach each.
+// A lock has three keys: NAME, a string, the token, as redis-py writes it; AUX, a string of fence,
+// attempt, label and tombstones; and the queue, a hash of the waiting attempts in order of arrival, and
+// the channel of each. See scripts/lib_layout.lua.
 
-// version is the protocol's. It is part of every key but NAME, so that another
-// version's holder looks like a stranger instead of being misread.
+// version is the protocol's. It is part of every key but NAME: a holder of another version looks like a
+// stranger, instead of being misread.
 const version = "2"
 
 // prefix starts every key that is not a NAME.
 const prefix = "holdfast:"
 
 var (
-	// ErrReserved: the name could be one of our own keys.
+	// ErrReserved: the name could be one of Holdfast's own keys.
 	ErrReserved = errors.New("names that start with " + prefix + " and a digit are reserved")
-	// ErrRing: every client of a Ring decides by its own heartbeats which server has a key,
-	// so two clients can take the same lock on two servers.
+	// ErrRing: each client of a Ring decides by its own heartbeats which server has a key, so two
+	// clients can take the same lock on two servers.
 	ErrRing = errors.New("a redis.Ring can't hold a lock: its clients may disagree where a key is")
-	// ErrNotColocated: on a sharded deployment no key beside NAME would be in its slot.
+	// ErrNilClient: the client is a nil pointer, or a struct that embeds one.
+	ErrNilClient = errors.New("the client is a nil pointer")
+	// ErrNotColocated: on a Cluster, the lock's other keys can't be in the slot of NAME.
 	ErrNotColocated = errors.New("a name with a } and no {tag} can't be placed in one cluster slot")
 )
+
+// MaxNameLen is how many bytes a name has at most.
+const MaxNameLen = 4096
+
+func validateLen(name string) error {
+	switch {
+	case name == "":
+		return errors.New("the name is empty")
+	case len(name) > MaxNameLen:
+		return fmt.Errorf("the name has %d bytes, more than %d", len(name), MaxNameLen)
+	}
+	return nil
+}
 
 func validate(name string, sharded bool) error {
 	if rest, ok := strings.CutPrefix(name, prefix); ok && rest != "" && '0' <= rest[0] && rest[0] <= '9' {
@@ -40,8 +55,8 @@ func validate(name string, sharded bool) error {
 // auxOf and queueOf return the other keys of a name. Redis Cluster places a key by its hash
 // tag, the part between the first { and the next } if that is not empty, else by all of it
 // (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
-// A name that has a tag passes it on by coming second; one that has none becomes the tag.
-// The two forms differ before the name, so that the names X and {X} don't share their keys.
+// A name with a tag is appended, and its tag counts; a name without becomes the tag. The two forms
+// differ before the name, so that the names X and {X} don't share keys.
 func auxOf(name string) string { return keyOf(name, ":t:", ":n:{") }
 
 func queueOf(name string) string { return keyOf(name, ":u:", ":q:{") }
@@ -53,7 +68,7 @@ func keyOf(name, withTag, without string) string {
 	return prefix + version + without + name + "}"
 }
 
-// nameOf returns the name that an aux key belongs to.
+// nameOf returns the name of the lock that has that AUX key.
 func nameOf(aux string) (name string, ok bool) {
 	name, tagged := strings.CutPrefix(aux, prefix+version+":t:")
 	if !tagged {
@@ -62,7 +77,7 @@ func nameOf(aux string) (name string, ok bool) {
 	return name, name != "" && auxOf(name) == aux
 }
 
-// auxPatterns returns what SCAN matches aux keys by whose names match a pattern.
+// auxPatterns returns the patterns of SCAN for AUX keys of names that match pattern.
 func auxPatterns(pattern string) []string {
 	if pattern == "*" {
 		return []string{prefix + version + ":[nt]:*"}
@@ -72,10 +87,23 @@ func auxPatterns(pattern string) []string {
 
 // tagged reports whether Redis Cluster sees a hash tag in the name.
 func tagged(name string) bool {
+	_, tagged := hashTag(name)
+	return tagged
+}
+
+// tagOf returns what Redis Cluster places a name by: names for which it is the same are in one slot.
+func tagOf(name string) string {
+	if tag, tagged := hashTag(name); tagged {
+		return tag
+	}
+	return name
+}
+
+func hashTag(name string) (tag string, ok bool) {
 	_, rest, ok := strings.Cut(name, "{")
 	if !ok {
-		return false
+		return "", false
 	}
-	tag, _, ok := strings.Cut(rest, "}")
-	return ok && tag != ""
+	tag, _, ok = strings.Cut(rest, "}")
+	return tag, ok && tag != ""
 }

@@ -3,55 +3,68 @@ package store
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/holdfast-go/holdfast/scripts"
 )
 
-// Status is a script's answer. The numbers are the scripts'.
+// Status is the first number of a script's reply.
 type Status int64
 
 // What the scripts reply.
 const (
-	Granted    Status = 2 // released, and granted to the attempt that came along
-	Held       Status = 1
-	Busy       Status = 0  // held by another of ours
+	Kept       Status = 3  // of Inspect: released, and kept by its minimum hold
+	Granted    Status = 2  // released, and granted to the successor
+	Held       Status = 1  // held by the asker, or done
+	Busy       Status = 0  // held by another attempt, or left free for strangers
 	Gone       Status = -1 // NAME does not exist
-	Taken      Status = -2 // NAME is another's
+	Taken      Status = -2 // NAME is somebody else's
 	Forced     Status = -3 // NAME was deleted by an operator
 	Withdrawn  Status = -4 // the attempt has a tombstone
-	Stale      Status = -5 // a later request overtook this one
+	Stale      Status = -5 // a request with a larger number came first
 	Persistent Status = -6 // the lock has no expiry
 	Stranger   Status = -7 // held, but not through Holdfast
+	Unsettled  Status = -9 // with a grace: given to nobody, since the replication history is not settled
 )
-
-// Unheard as a label: see [Store.Acquire].
-const Unheard = "!"
 
 // Reply is a script's decoded reply.
 type Reply struct {
 	Status Status
 	TTL    time.Duration // what is left; NoExpiry without end
 	Fence  int64
-	Place  int64 // in the queue, 1 for the first, 0 for none; of Inspect, how many wait
-	Label  string
-	Queue  []Waiter // of InspectQueue
+	Place  int64         // in the queue, 1 for the first, 0 if not in it; of Inspect, how many wait
+	Label  string        // of Inspect, the holder's; for an attempt that waits, see Waiting
+	Queue  []Waiter      // of InspectQueue
+	Age    time.Duration // of Inspect, how long ago the holder was given its fence
+	Each   []Reply       // of AcquireAll
 	// Of a lease:
 	Others bool // others wait for it
-	Ahead  bool // its fence ran ahead of the server's clock
+	Ahead  bool // its fence is ahead of the server's clock
 }
 
-// Waiter is one who stands in the queue.
+// Waiting returns what a reply to an attempt in the queue has besides the numbers: the replication
+// history of the server, empty if that does not say it; and whether nobody listens to the attempt's
+// channel.
+func (r Reply) Waiting() (history string, unheard bool) {
+	history, unheard = strings.CutPrefix(r.Label, "!")
+	history, _, _ = strings.Cut(history, " ") // see RUNNING in lib_settled.lua
+	return history, unheard
+}
+
+// Waiter is an attempt in the queue.
 type Waiter struct {
 	Label string
-	Alive time.Duration // for how long it counts as alive yet
+	Alive time.Duration // how long it still counts as alive
 }
 
-// numbers is how many numbers every reply begins with.
+// numbers is how many numbers a reply begins with.
 const numbers = 4
 
-// decode reads {status, ms left, fence, n[, label[, queue]]} and refuses everything else: what a
-// proxy, a module or a future version might say must not pass for a lease.
+// decode reads {status, ms left, fence, n[, label[, queue, age]]} and refuses everything else: a reply of
+// a proxy, a module or a future version must not look like a lease.
 func decode(fields []any) (Reply, error) {
-	if len(fields) < numbers || len(fields) > 6 {
+	if len(fields) < numbers || len(fields) == 6 || len(fields) > 7 {
 		return Reply{}, malformed(fields)
 	}
 	var n [numbers]int64
@@ -65,12 +78,11 @@ func decode(fields []any) (Reply, error) {
 		Status: Status(n[0]), TTL: time.Duration(n[1]) * time.Millisecond, Fence: n[2],
 		Place: n[3], Others: n[3]&1 != 0, Ahead: n[3]&2 != 0,
 	}
-	if r.Status < Stranger || r.Status > Granted {
+	if r.Status > Kept || r.Status < Stranger && (r.Status != Unsettled || len(fields) != 5) {
 		return Reply{}, malformed(fields)
 	}
-	// A TTL below -1 is none that a script returns; one past the range of a Duration
-	// must not come out negative.
-	if n[1] < -1 || n[1] > most || n[2] < 0 || n[3] < 0 {
+	// No script replies a TTL below -1. One that does not fit into a Duration must not become negative.
+	if n[1] < -1 || n[1] > maxMillis || n[2] < 0 || n[3] < 0 {
 		return Reply{}, malformed(fields)
 	}
 	if len(fields) > 4 {
@@ -83,13 +95,18 @@ func decode(fields []any) (Reply, error) {
 		if r.Queue, ok = waiters(list); !ok {
 			return Reply{}, malformed(fields)
 		}
+		age, ok := fields[6].(int64)
+		if !ok || age < 0 || age > maxMillis {
+			return Reply{}, malformed(fields)
+		}
+		r.Age = time.Duration(age) * time.Millisecond
 	}
 	return r, nil
 }
 
-// waiters reads the list of waiters that inspect.lua makes.
+// waiters reads the list of waiters of inspect.lua.
 func waiters(list string) (queue []Waiter, ok bool) {
-	const digits, head = 15, 18
+	const digits, head = scripts.WaiterDigits, scripts.WaiterHead
 	queue = []Waiter{}
 	for list != "" {
 		if len(list) < head {
@@ -97,7 +114,7 @@ func waiters(list string) (queue []Waiter, ok bool) {
 		}
 		alive, errAlive := strconv.ParseUint(list[:digits], 10, 64)
 		size, errSize := strconv.ParseUint(list[digits:head], 10, 16)
-		if list = list[head:]; errAlive != nil || errSize != nil || int64(alive) > most || int(size) > len(list) {
+		if list = list[head:]; errAlive != nil || errSize != nil || int64(alive) > maxMillis || int(size) > len(list) {
 			return nil, false
 		}
 		queue = append(queue, Waiter{list[:size], time.Duration(alive) * time.Millisecond})
@@ -106,20 +123,20 @@ func waiters(list string) (queue []Waiter, ok bool) {
 	return queue, true
 }
 
-// failure reads {-8, 0, 0, 0, text}, which a script replies for one lock of several.
+// failure reads {-8, 0, 0, 0, text}, which is the error of one lock of several: see lib_each.lua.
 func failure(fields []any) (text string, ok bool) {
 	if len(fields) == 5 && fields[0] == int64(-8) {
 		text, ok = fields[4].(string)
 	}
-	return text, ok
+	return strings.TrimSpace(text), ok // Redis 6 ends it with a newline
 }
 
-// fenceLeast and fenceMost bound a time in µs that is a fence. Less than a second since 1970 is more
-// likely a count of something; more than that a number of Lua's does not hold.
-const fenceLeast, fenceMost = 1_000_000, 1 << 53
+// minFence is the least number that can be a fence, a time in µs. A smaller one, less than a second
+// after 1970, more likely counts something.
+const minFence = 1_000_000
 
-// most is the largest Duration, in ms.
-const most = int64(1<<63-1) / int64(time.Millisecond)
+// maxMillis is the largest Duration, in ms.
+const maxMillis = int64(1<<63-1) / int64(time.Millisecond)
 
 func malformed(v any) error {
 	return fmt.Errorf("a reply that no Holdfast script makes (%T)", v)

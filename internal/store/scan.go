@@ -4,28 +4,27 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// scanCount is how many keys a server looks at for one page: what takes it well under a
-// millisecond.
+// scanCount is how many keys a server looks at for one page. It takes well under a millisecond.
 const scanCount = 512
 
-// ErrEndOfScan is no failure. It is not io.EOF, which a connection may end with.
+// ErrEndOfScan says that there are no more pages. It is not io.EOF, with which a connection may end.
 var ErrEndOfScan = errors.New("end of scan")
 
-// Scan walks through the names of locks that a deployment knows more of than the key. It is
-// for one goroutine at a time.
+// Scan goes through the names of the locks that have an AUX. It is for one goroutine at a time.
 type Scan struct {
 	store   *Store
 	pattern string
-	steps   []step // what is left; nil before the first page
+	steps   []step // that are left; nil before the first page
 	cursor  uint64
 	seen    map[string]bool // SCAN may return a key twice
 }
 
-// step is one walk through one server's keys.
+// step is one SCAN of one server's keys.
 type step struct {
 	server redis.Cmdable
 	match  string
@@ -38,9 +37,10 @@ func (s *Store) Scan(pattern string) *Scan {
 
 // Next returns the next page of names, which may be empty, and ErrEndOfScan after the last.
 func (c *Scan) Next(ctx context.Context) (names []string, err error) {
+	began := time.Now()
 	if c.steps == nil {
 		if err := c.plan(ctx); err != nil {
-			return nil, err
+			return nil, c.store.inTime(began, err)
 		}
 	}
 	if len(c.steps) == 0 {
@@ -49,7 +49,7 @@ func (c *Scan) Next(ctx context.Context) (names []string, err error) {
 	at := c.steps[0]
 	keys, cursor, err := at.server.Scan(ctx, c.cursor, at.match, scanCount).Result()
 	if err != nil {
-		return nil, err
+		return nil, c.store.inTime(began, err)
 	}
 	if c.cursor = cursor; cursor == 0 {
 		c.steps = c.steps[1:]
@@ -63,8 +63,11 @@ func (c *Scan) Next(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// plan finds out which servers have keys.
+// plan finds out which servers there are.
 func (c *Scan) plan(ctx context.Context) error {
+	if c.store.unfit != nil {
+		return c.store.unfit
+	}
 	servers := []redis.Cmdable{c.store.client}
 	if cluster, ok := c.store.client.(*redis.ClusterClient); ok {
 		servers = nil

@@ -1,0 +1,32 @@
+package endctx
+
+import (
+	"context"
+	"errors"
+)
+
+// either is a context with the values of one, which ends with that or with the other.
+type either struct {
+	context.Context
+	other context.Context
+}
+
+// Either returns a context with ctx's values that ends with ctx or with other, whichever ends first,
+// and whose Err and cause are those of the one that did. done has both forget it.
+func Either(ctx, other context.Context) (_ context.Context, done func()) {
+	both, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+	if other.Err() != nil {
+		cancel(context.Cause(other)) // at once
+	}
+	return &either{both, other}, func() { stop(); cancel(nil) }
+}
+
+// Err is other's, if other has ended this.
+func (e *either) Err() error {
+	err := e.Context.Err()
+	if err != nil && errors.Is(context.Cause(e.Context), context.Cause(e.other)) {
+		return e.other.Err()
+	}
+	return err
+}

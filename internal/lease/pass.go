@@ -1,0 +1,102 @@
+package lease
+
+import (
+	"time"
+)
+
+// Others of a process get their turn after so many passes, or so long. The number grows with the
+// number of those who wait in the process, so that the waits differ little.
+const (
+	fewestPasses = 8
+	passesEach   = 2
+	passTime     = 10 * time.Millisecond
+)
+
+// Pass gives the lease of h, whose work has ended, to another call of this process and returns its
+// Holder; nil if the lease may not be passed on. waiting is how many wait in the process.
+//
+// The new fence is the grant's plus the microseconds since the grant was received, less 2% since
+// clocks run at different rates. So it is below what the server's clock says by then, hence below
+// every later grant's.
+func (l *Lease) Pass(h Holder, to Taker, waiting int) Holder {
+	env, terms := l.lock.Env, to.Terms()
+	now := env.Clock.Now()
+	channel, epoch := env.Channel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.holder != h, l.lost != nil, l.stopped, !l.passable(terms):
+		return nil
+	case terms.Replicas > 0 && !l.replicated:
+		return nil
+	case !l.trust.Passable(&l.terms.Terms, now):
+		return nil
+	case l.terms.TurnEvery > 0 && now-l.grantedAt >= l.terms.TurnEvery:
+		return nil // it is time to leave the lock to strangers
+	case (l.others || channel == "" || epoch != l.epoch) &&
+		(int(l.passes) >= max(fewestPasses, passesEach*waiting) || now-l.grantedAt >= passTime):
+		return nil
+	}
+	l.passes++
+	held := now - l.grantedAt
+	l.fence = max(l.fence+1, l.grantFence+(held-held/50).Microseconds())
+	l.holder = to.Take(l, now, l.fence)
+	l.bound()
+	return l.holder
+}
+
+// MayPass reports whether the lease may ever be passed to a call with these terms.
+func (l *Lease) MayPass(terms *Terms) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost == nil && !l.stopped && l.passable(terms)
+}
+
+func (l *Lease) passable(terms *Terms) bool { return !l.notPassable && l.terms.Same(terms) }
+
+// Passable reports whether nothing was done to the lease that would concern the Holders after h.
+func (l *Lease) Passable() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.notPassable
+}
+
+// KeepFrom sees to it that the lease is never passed on: what h does to it, or who may know its
+// token, would concern the Holders after h. False if h does not hold the lease any more.
+func (l *Lease) KeepFrom(h Holder) bool {
+	l.mu.Lock()
+	mine, was := l.holder == h, l.notPassable
+	if mine {
+		l.notPassable = true
+	}
+	l.mu.Unlock()
+	if mine && !was {
+		l.lock.Env.Events.NotPassable(l)
+	}
+	return mine
+}
+
+// Replicated notes that enough replicas have the lease: then it may be passed on.
+func (l *Lease) Replicated() {
+	l.mu.Lock()
+	l.replicated = true
+	l.mu.Unlock()
+}
+
+// Others notes whether others wait, as an answer said to a request that was sent in that epoch of
+// the subscription.
+func (l *Lease) Others(wait bool, epoch uint64) {
+	l.mu.Lock()
+	l.others = wait
+	if l.hasChannel.Load() {
+		l.epoch = epoch
+	}
+	l.mu.Unlock()
+}
+
+// OthersWait notes that others wait, as a message said.
+func (l *Lease) OthersWait() {
+	l.mu.Lock()
+	l.others = true
+	l.mu.Unlock()
+}

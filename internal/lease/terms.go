@@ -1,0 +1,39 @@
+package lease
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/trust"
+	"github.com/holdfast-go/holdfast/scripts"
+)
+
+// Terms are the options that concern a lease, and not only one session of it.
+type Terms struct {
+	trust.Terms
+	Token     string // given by the caller; random unless HasToken
+	HasToken  bool
+	Label     string
+	Replicas  int           // how many must have an acquisition
+	TurnEvery time.Duration // how often the lock is left free for strangers; 0: never
+	TurnGap   time.Duration
+}
+
+// Same reports whether a lease taken under these terms serves a call with the others.
+func (t *Terms) Same(o *Terms) bool {
+	return t == o || t.Terms == o.Terms && t.Replicas == o.Replicas && t.TurnEvery == o.TurnEvery &&
+		t.TurnGap == o.TurnGap && t.Label == o.Label && !t.HasToken && !o.HasToken
+}
+
+// Validate refuses terms under which no lease can be kept.
+func (t *Terms) Validate() error {
+	switch {
+	case (t.TurnEvery != 0 || t.TurnGap != 0) && (t.TurnGap < time.Millisecond || t.TurnGap > scripts.MaxTurn):
+		return fmt.Errorf("strangers' gap %v is not between 1ms and %v", t.TurnGap, scripts.MaxTurn)
+	case t.TurnEvery < t.TurnGap:
+		return fmt.Errorf("strangers' turns every %v are shorter than their gap of %v", t.TurnEvery, t.TurnGap)
+	case t.Replicas < 0:
+		return fmt.Errorf("%d replicas are fewer than none", t.Replicas)
+	}
+	return t.Terms.Validate()
+}

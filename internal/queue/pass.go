@@ -1,0 +1,148 @@
+package queue
+
+import (
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/lease"
+	"github.com/holdfast-go/holdfast/internal/notify"
+	"github.com/holdfast-go/holdfast/internal/store"
+)
+
+// held notes a lease that was not had through the queue.
+func (qs *Queues) held(l *lease.Lease) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	if l.Kept() { // Dropped may have come before
+		q := qs.queue(l.Name())
+		q.lease = l
+		q.advance() // the lease before may have been one to hope for
+	}
+}
+
+// NotPassable notes that a lease won't be passed on: who waits for that must ask Redis.
+func (qs *Queues) NotPassable(l *lease.Lease) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	if q := qs.of[l.Name()]; q != nil {
+		q.advance()
+	}
+}
+
+// Dropped notes that nobody looks after the lease any more: who waits for it must ask Redis.
+func (qs *Queues) Dropped(l *lease.Lease) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	q := qs.of[l.Name()]
+	if q == nil || q.lease != l {
+		return
+	}
+	if !l.Kept() { // it may have been passed on just now
+		qs.drop(q, l)
+	}
+}
+
+// drop takes a lease out of its queue. Called with mu held.
+func (qs *Queues) drop(q *queue, l *lease.Lease) {
+	if q.lease == l {
+		q.lease = nil
+		q.advance()
+		qs.tidy(l.Name(), q)
+	}
+}
+
+// Pass gives the lease of h, whose work has ended, to the first of the queue, and reports whether
+// it could, and whether anybody waits who needs the lease.
+func (qs *Queues) Pass(l *lease.Lease, h lease.Holder) (passed, wanted bool) {
+	passed, wanted = qs.passOn(l, h)
+	if passed && !l.Watch() {
+		l.End(qs.errClosed()) // Close came in between, and did not see the lease
+	}
+	return passed, wanted
+}
+
+func (qs *Queues) passOn(l *lease.Lease, h lease.Holder) (passed, wanted bool) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	q := qs.wanting(l)
+	if q == nil {
+		return false, false
+	}
+	if qs.closed() {
+		return false, true
+	}
+	w := q.first
+	next := l.Pass(h, w.To, q.waiting)
+	if next == nil {
+		return false, true
+	}
+	w.How = Passed
+	q.give(l, next)
+	return true, true
+}
+
+// wanting returns the lease's queue if somebody waits there who has not asked Redis for the lock
+// itself; else nil. Called with mu held.
+func (qs *Queues) wanting(l *lease.Lease) *queue {
+	q := qs.of[l.Name()]
+	if q == nil || q.lease != l || q.first == nil || q.first.asker {
+		return nil
+	}
+	return q
+}
+
+// Successor returns the attempt that takes a place in Redis's queue when the lease is released there,
+// on behalf of those who wait here. It is sent with the release. nil if there is none, or if the
+// asker has asked already.
+func (qs *Queues) Successor(l *lease.Lease) *Attempt {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	q := qs.wanting(l)
+	if q == nil || q.first.terms().NoExpiry { // without expiry it has to confirm first: see try
+		return nil
+	}
+	w := q.first
+	w.asker = true // it is notified when the answer is there
+	a := newAttempt(w)
+	a.Channel, a.epoch = qs.Notify.Channel()
+	a.inFlight++
+	q.attempt = a
+	return a
+}
+
+// Released takes the answer to a release that was first sent at sent, with the successor.
+func (qs *Queues) Released(l *lease.Lease, successor *Attempt, sent time.Duration, r store.Reply, inDoubt bool, err error) {
+	qs.Notify.Report(qs.released(l, successor, sent, r, inDoubt, err))
+}
+
+func (qs *Queues) released(l *lease.Lease, successor *Attempt, sent time.Duration, r store.Reply, inDoubt bool, err error) (report notify.Report) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	q := qs.of[l.Name()]
+	if q == nil {
+		return report
+	}
+	defer qs.drop(q, l)
+	if successor == nil {
+		return report
+	}
+	successor.inFlight--
+	successor.inDoubt = successor.inDoubt || inDoubt
+	if q.attempt != successor || q.first == nil {
+		return report // its waiter has left, and the attempt is withdrawn
+	}
+	switch {
+	case err != nil:
+	case r.Status == store.Granted:
+		q.hasAnswered = true
+		if next, _ := qs.hold(successor, q.first, sent, r); next != nil {
+			q.first.How = Granted
+			q.serve(next)
+			return report
+		}
+	case r.Status == store.Held:
+		q.hasAnswered = true
+		report = successor.onQueued(qs.Now(), sent, r)
+	}
+	q.first.notify()
+	return report
+}

@@ -1,0 +1,207 @@
+// Package queue makes the goroutines of a process that wait for one lock one waiter in Redis.
+//
+// The waiters of a lock are in a local queue, in the order in which they came. Only the first of
+// them, the asker, asks Redis, by an attempt that has one place in Redis's queue for all of them.
+// Nobody asks as long as a session of this process holds the lock and can pass it on.
+//
+// How a waiter is woken: another process's release grants the lock to the attempt and tells its
+// channel (Message), a session of this process passes the lock on (Pass) or is given the lock along
+// with its own release (Released), or the time at which to ask again has come (Waiter.pause).
+// Whichever comes, the waiter looks at the queue for what it is to do next (nextStep).
+//
+// Mutexes are taken in this order: that of Queues, that of a lease, that of the schedule. With the
+// mutex of Queues held no request is sent, and no context is looked at but Closed, which has no
+// parent. It guards all fields of queues, and those of attempts and waiters that say so.
+package queue
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/grace"
+	"github.com/holdfast-go/holdfast/internal/lease"
+	"github.com/holdfast-go/holdfast/internal/notify"
+	"github.com/holdfast-go/holdfast/internal/send"
+	"github.com/holdfast-go/holdfast/internal/store"
+	"github.com/holdfast-go/holdfast/internal/task"
+)
+
+// Config is what Queues work with.
+type Config struct {
+	Store  *store.Store
+	Send   *send.Sender
+	Notify *notify.Subscription
+	Tasks  *task.Group
+	Grace  *grace.Guard    // nil without a failover grace
+	Closed context.Context // done, with a cause, when the Locker is closed
+	Now    func() time.Duration
+}
+
+// Queues has the local queues of a Locker. It is safe for concurrent use.
+type Queues struct {
+	Config
+	mu sync.Mutex
+	of map[string]*queue // by the lock's name
+}
+
+// queue is one lock's. It is there while somebody waits in it, or a lease of this process holds the
+// lock.
+type queue struct {
+	first, last *Waiter
+	waiting     int
+	lease       *lease.Lease // of this process that holds the lock, if any
+	attempt     *Attempt     // the asker's, in Redis; nil before it asks
+	hasAnswered bool         // Redis has answered something
+}
+
+// New returns empty queues.
+func New(conf Config) *Queues { return &Queues{Config: conf, of: make(map[string]*queue)} }
+
+// Len returns for how many locks there is a queue.
+func (qs *Queues) Len() int {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	return len(qs.of)
+}
+
+// closed reports whether the Locker is closed.
+func (qs *Queues) closed() bool { return qs.Closed.Err() != nil }
+
+// queue returns the queue of that name. Called with mu held.
+func (qs *Queues) queue(name string) *queue {
+	q := qs.of[name]
+	if q == nil {
+		q = new(queue)
+		qs.of[name] = q
+	}
+	return q
+}
+
+// tidy drops a queue in which nothing is. Called with mu held.
+func (qs *Queues) tidy(name string, q *queue) {
+	if q.first == nil && q.lease == nil {
+		delete(qs.of, name)
+	}
+}
+
+// enqueue puts a waiter at the end of its queue.
+func (qs *Queues) enqueue(w *Waiter) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	q := qs.queue(w.Lock.Name)
+	w.queue, w.prev = q, q.last
+	if q.last == nil {
+		q.first = w
+	} else {
+		q.last.next = w
+	}
+	q.last = w
+	q.waiting++
+	q.advance()
+}
+
+// advance makes the first of the queue its asker, unless the lock may come to it within the
+// process. Called with mu held.
+func (q *queue) advance() {
+	w := q.first
+	if w == nil || w.asker || q.lease != nil && q.lease.MayPass(w.terms()) {
+		return
+	}
+	w.asker = true
+	w.notify()
+}
+
+// remove takes a waiter out of the queue. Called with mu held.
+func (q *queue) remove(w *Waiter) {
+	if w.prev == nil {
+		q.first = w.next
+	} else {
+		w.prev.next = w.next
+	}
+	if w.next == nil {
+		q.last = w.prev
+	} else {
+		w.next.prev = w.prev
+	}
+	w.prev, w.next = nil, nil
+	q.waiting--
+}
+
+// give gives the first of the queue a lease. Called with mu held.
+func (q *queue) give(l *lease.Lease, h lease.Holder) {
+	w := q.first
+	q.remove(w)
+	w.given = h
+	q.lease = l
+	w.notify()
+	q.advance()
+}
+
+// serve gives the asker the lease of its attempt. Called with mu held.
+func (q *queue) serve(l *lease.Lease) {
+	q.attempt = nil
+	q.give(l, l.Holder())
+}
+
+// leave takes a waiter out of its queue and returns what must be undone: the lease that came
+// meanwhile, or the attempt. If the next waiter can use the attempt, it inherits it, place and all.
+func (qs *Queues) leave(w *Waiter) (lease.Holder, *Attempt) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	if w.given != nil {
+		return w.given, nil
+	}
+	q := w.queue
+	q.remove(w)
+	a := q.attempt
+	if !w.asker {
+		a = nil
+	} else if a != nil {
+		if a.inFlight > 0 {
+			a.inDoubt = true
+		}
+		if next := q.first; next != nil && a.terms.Same(next.terms()) {
+			next.asker = true
+			// It may have no place in Redis: the last try of w gave the place up.
+			a.askNow = a.askNow || !a.queued || a.inDoubt
+			next.notify()
+			return nil, nil
+		}
+		q.attempt = nil
+	}
+	q.advance()
+	qs.tidy(w.Lock.Name, q)
+	return nil, a
+}
+
+// fail tells an error that the asker met before Redis ever answered to those who wait with it: they
+// would only find the same, one after the other.
+func (qs *Queues) fail(q *queue, err error) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	if q.hasAnswered || q.lease != nil {
+		return
+	}
+	for w := q.first; w != nil; w = w.next {
+		if !w.asker {
+			w.failed = err
+			w.notify()
+		}
+	}
+}
+
+// hasAnswered reports whether Redis has answered to anybody of the queue.
+func (qs *Queues) hasAnswered(w *Waiter) bool {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	return w.queue.hasAnswered
+}
+
+// followed reports whether the next in the queue can use the asker's attempt, which then keeps its
+// place in Redis when the asker leaves.
+func (qs *Queues) followed(w *Waiter) bool {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	return w.queue.attempt != nil && w.next != nil && w.queue.attempt.terms.Same(w.next.terms())
+}

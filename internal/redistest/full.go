@@ -1,0 +1,41 @@
+package redistest
+
+import (
+	"iter"
+	"os"
+	"testing"
+)
+
+// FullEnv, set to "full", makes every test go through all its phases, seeds and
+// rounds. Without it a test that has a great many goes through a part of them,
+// always the same part, and logs which. No test is left out.
+const FullEnv = "HOLDFAST_TEST"
+
+// Full reports whether the full set is run.
+func Full() bool { return os.Getenv(FullEnv) == "full" }
+
+// Phases yields the numbers from 0 to n-1 in the full set, else every stride-th
+// of them, beginning with 0.
+func Phases(t testing.TB, n, stride int) iter.Seq[int] {
+	t.Helper()
+	if Full() || stride < 1 {
+		stride = 1
+	}
+	if stride > 1 {
+		t.Logf("every %dth of %d phases; %s=full goes through all", stride, n, FullEnv)
+	}
+	return func(yield func(int) bool) {
+		for i := 0; i < n && yield(i); i += stride {
+		}
+	}
+}
+
+// Rounds returns n in the full set, else n divided by less.
+func Rounds(t testing.TB, n, less int) int {
+	t.Helper()
+	if Full() || less <= 1 {
+		return n
+	}
+	t.Logf("%d of %d rounds; %s=full does all", n/less, n, FullEnv)
+	return n / less
+}
