@@ -181,7 +181,8 @@ func (s *Sender) UntilAnswered(ctx context.Context, limit time.Duration, call fu
 			pauses.Most = MovingPause
 		}
 		pause := pauses.Next()
-		if end-s.conf.Clock.Now() <= pause {
+		// A try needs time for its answer: without, its refusal would be lost, and nothing is known.
+		if end-s.conf.Clock.Now() <= pause+leastPause {
 			return r, f.Drop() || inDoubt, err
 		}
 		time.Sleep(pause)
