@@ -166,7 +166,7 @@ func side(o options, say func(string, ...any)) ([]outcome, error) {
 	for i, d := range o.deploy {
 		at := 0
 		switch d.kind {
-		case proof.Moved, proof.Sentinel, proof.MinReplicas:
+		case proof.Moved, proof.Sentinel, proof.Brisk, proof.MinReplicas:
 			at = 1
 		case proof.Cluster:
 			at = 2

@@ -15,7 +15,7 @@ import (
 const failoverTime = 40 * time.Second
 
 // watched are the deployments of Sentinels.
-var watched = []string{Sentinel, MinReplicas}
+var watched = []string{Sentinel, Brisk, MinReplicas}
 
 var sentinelFaults = []fault{
 	{name: "Sentinel failover, master killed", track: server, on: watched, loses: true, settle: 5 * time.Second, moves: true, do: func(s *strike) error {

@@ -24,19 +24,21 @@ const (
 	Clock       = "clock"        // one server whose clock is stepped
 	Moved       = "moved"        // a master and a replica at one address, which is moved by hand
 	Sentinel    = "sentinel"     // a master, two replicas, three Sentinels
-	MinReplicas = "min-replicas" // the same, and a master that lost a replica takes no writes
+	Brisk       = "brisk"        // the same, and the Sentinels demote an old master five times as soon
+	MinReplicas = "min-replicas" // brisk, and a master that lost a replica takes no writes
 	Cluster     = "cluster"      // three masters with a replica each
 )
 
 // Deployments are all of them.
-var Deployments = []string{Single, AOF, Everysec, RDB, Clock, Moved, Sentinel, MinReplicas, Cluster}
+var Deployments = []string{Single, AOF, Everysec, RDB, Clock, Moved, Sentinel, Brisk, MinReplicas, Cluster}
 
 // windows are for how long a master that was replaced may go on answering.
 var windows = map[string]time.Duration{
 	Moved:       3 * time.Second,  // the faults see to that
 	Sentinel:    15 * time.Second, // until a Sentinel has demoted it
-	MinReplicas: 2 * time.Second,  // min-replicas-max-lag and a second
-	Cluster:     2 * time.Second,  // cluster-node-timeout
+	Brisk:       4 * time.Second,
+	MinReplicas: 2 * time.Second, // min-replicas-max-lag and a second
+	Cluster:     2 * time.Second, // cluster-node-timeout
 }
 
 // graceOf returns the failover grace that a deployment needs.
@@ -76,6 +78,9 @@ func newRig(t testing.TB, kind string, workers int, ttl, grace time.Duration) *r
 	}
 	for _, s := range g.sentinels() { // on a busy machine a second is soon over
 		g.patient(s)
+		if g.kind == Brisk || g.kind == MinReplicas {
+			g.hurry(s)
+		}
 	}
 	if err := g.replicated(); err != nil {
 		t.Fatalf("proof: %v", err)
@@ -128,6 +133,9 @@ func (g *rig) start() {
 	case Sentinel:
 		g.sentinel = redistest.StartSentinel(t)
 		g.servers = g.sentinel.Servers
+	case Brisk:
+		g.sentinel = redistest.StartSentinel(t)
+		g.servers = g.sentinel.Servers
 	case MinReplicas: // all of them
 		g.sentinel = redistest.StartSentinel(t, "--min-replicas-to-write", "2", "--min-replicas-max-lag", "1")
 		g.servers = g.sentinel.Servers
@@ -141,6 +149,15 @@ func (g *rig) start() {
 // patient has a Sentinel wait for longer before it takes a master for dead.
 func (g *rig) patient(sentinel *redistest.Server) {
 	if err := g.nodes[sentinel].Do(context.Background(), "sentinel", "set", redistest.MasterName, "down-after-milliseconds", "2500").Err(); err != nil {
+		g.t.Fatalf("proof: %v", err)
+	}
+}
+
+// hurry shortens what a Sentinel's wait before it demotes an old master is made of (Redis 7.0 or later),
+// so that more failovers fit into a run.
+func (g *rig) hurry(sentinel *redistest.Server) {
+	err := g.nodes[sentinel].Do(context.Background(), "sentinel", "debug", "info-period", 2000, "publish-period", 400).Err()
+	if err != nil {
 		g.t.Fatalf("proof: %v", err)
 	}
 }
@@ -181,7 +198,7 @@ func (g *rig) masters() []*redistest.Server {
 	switch g.kind {
 	case Moved:
 		return []*redistest.Server{g.at}
-	case Sentinel, MinReplicas:
+	case Sentinel, Brisk, MinReplicas:
 		return []*redistest.Server{g.sentinel.Master()}
 	case Cluster:
 		for _, s := range g.servers {

@@ -54,11 +54,11 @@ func (c *Counter) Wait(ctx, caller context.Context, l *lease.Lease, h lease.Hold
 		have, err := c.try(ctx, caller, l, h, terms, end)
 		now := c.now()
 		switch {
+		case ctx.Err() != nil: // whatever the replicas have, the session is over
+			return context.Cause(ctx)
 		case err == nil && have >= terms.Replicas:
 			l.Replicated()
 			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
 		case err == nil && now+trust.MinGap < end:
 			pauses.Reset() // it has waited already
 			pause = pauses.Next()

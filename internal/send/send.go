@@ -50,6 +50,7 @@ const MovingPause = 50 * time.Millisecond
 
 const (
 	// leastPause is the shortest pause before a request is sent again that Redis has refused.
+	// The last try has as much time for its answer.
 	leastPause = 10 * time.Millisecond
 	mostPause  = time.Second
 )
@@ -138,7 +139,7 @@ func (s *Sender) ask(ctx context.Context, call store.Call, copies int) (store.Re
 			return r, err
 		}
 		pause := pauses.Next()
-		if s.conf.Clock.Now()+pause >= end {
+		if end-s.conf.Clock.Now() <= pause+leastPause {
 			return r, err
 		}
 		if !backoff.Sleep(ctx, pause) {
@@ -181,7 +182,7 @@ func (s *Sender) UntilAnswered(ctx context.Context, limit time.Duration, call fu
 			pauses.Most = MovingPause
 		}
 		pause := pauses.Next()
-		// A try needs time for its answer: without, its refusal would be lost, and nothing is known.
+		// Without time for its answer, what a try is told would be lost.
 		if end-s.conf.Clock.Now() <= pause+leastPause {
 			return r, f.Drop() || inDoubt, err
 		}
