@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/queue"
+	"github.com/holdfast-go/holdfast/internal/within"
 )
 
 // call is one Acquire, TryAcquire or Resume. It is used again when it is over.
@@ -61,9 +62,9 @@ func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, err error) {
 			return nil, err
 		}
 	}
-	outer, within := FromContext(ctx)
-	if within {
-		if holder, ok := ctx.Value(nestKey{m.l, m.lock.Name}).(*Session); ok && holder.Err() == nil {
+	outer, nested := FromContext(ctx)
+	if nested {
+		if same := within.Of[Session](ctx, m.l, m.lock.Name); same != nil && same.Err() == nil {
 			return nil, ErrNested
 		}
 	}
@@ -77,7 +78,7 @@ func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, err error) {
 	if conf.waitCtx != nil {
 		c.Ctx, c.unbind = endctx.Either(ctx, conf.waitCtx)
 	}
-	if within && outer.Err() == nil { // one that has ended and ctx has not: they are apart
+	if nested && outer.Err() == nil { // one that has ended and ctx has not: they are apart
 		c.outer = outer.Context()
 	}
 	c.Retry, c.Limit, c.Limited = conf.Retry, conf.Wait, conf.HasWait
@@ -113,7 +114,7 @@ func (m *Mutex) acquire(ctx context.Context, opts []Option, once bool) (*Session
 		h, err = m.l.queues.Wait(&c.Waiter)
 	}
 	if h != nil && err != nil { // both at once
-		m.l.tasks.Go(sessionOf(h).discard)
+		m.l.tasks.Go(func() { m.l.releaser.Discard(h.(*holder)) })
 	}
 	return c.conclude(h, operr.Ended(c.Ctx, err))
 }

@@ -94,17 +94,13 @@ func (l *Locker) beginAll(ctx context.Context, names []string, opts []Option) (a
 	return a, calls, "", nil
 }
 
-// undo gives back what nobody will hear of: in the background if there is reason to hurry.
+// undo gives back what nobody will hear of.
 func (a *Sessions) undo(ctx context.Context, why error) {
 	a.all.End(why)
-	undo := func() {
-		_ = a.each(func(s *Session) error { s.discard(); return nil })
-	}
-	if ctx.Err() != nil || a.l.ctx.Err() != nil {
-		a.l.tasks.Go(undo)
-		return
-	}
-	undo()
+	releaser := &a.l.releaser
+	releaser.Undo(ctx, func() {
+		_ = a.each(func(s *Session) error { releaser.Discard(s.holder()); return nil })
+	})
 }
 
 // each calls f for all sessions at once. Their requests go together.

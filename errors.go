@@ -7,6 +7,7 @@ import (
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/queue"
+	"github.com/holdfast-go/holdfast/internal/release"
 	"github.com/holdfast-go/holdfast/internal/replicas"
 	"github.com/holdfast-go/holdfast/internal/store"
 )
@@ -47,7 +48,7 @@ var (
 	// ErrReleased: Release was called.
 	ErrReleased = lease.ErrReleased
 	// ErrDetached: Detach was called, and the lock lives on under its token.
-	ErrDetached = errors.New("detached")
+	ErrDetached = release.ErrDetached
 	// ErrClosed: the Locker was closed.
 	ErrClosed = operr.ErrClosed
 	// ErrMaxHold: the session reached its [WithMaxHold].

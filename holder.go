@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/drain"
+	"github.com/holdfast-go/holdfast/internal/endctx"
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/release"
 	"github.com/holdfast-go/holdfast/internal/trust"
+	"github.com/holdfast-go/holdfast/internal/within"
 )
 
 // holder is a Session as its lease and its context see it.
@@ -31,6 +34,12 @@ func (h *holder) Until() time.Duration {
 	return h.began + h.conf.MaxHold // far from overflow: see trust.MaxDuration
 }
 
+func (h *holder) Lease() *lease.Lease { return h.lease }
+
+func (h *holder) Began() time.Duration { return h.began }
+
+func (h *holder) Drain() *drain.Drain[release.Ending] { return &h.drain }
+
 // KeepRenewing reports whether a call of Release or Detach waits for the groups.
 func (h *holder) KeepRenewing() bool { return h.drain.Waiting() }
 
@@ -38,6 +47,12 @@ func (h *holder) Poll() { h.ctx.Poll() }
 
 func (h *holder) End(cause error) {
 	h.ctx.End(cause)
+	h.conf.all.ended(h)
+}
+
+// EndAs ends the context by Release or Detach.
+func (h *holder) EndAs(end *endctx.End) {
+	h.ctx.EndAs(end)
 	h.conf.all.ended(h)
 }
 
@@ -73,46 +88,13 @@ func (h *holder) NotRenewed(err error, margin time.Duration) {
 	h.conf.observer.notRenewed(h.m.lock.Name, err, margin)
 }
 
-// Rest is how much is left of a minimum hold. It is counted from when the lock was known to be
-// held, or was passed on: Redis has given it no later.
-func (h *holder) Rest(minHold time.Duration) time.Duration {
-	if minHold == 0 {
-		return 0
-	}
-	return minHold - (h.m.l.clock.Now() - max(h.began, h.lease.GrantedAt()))
-}
-
 // Released reports that the lock was given back, or passed on.
 func (h *holder) Released(passed bool) { h.conf.observer.released(h.session(), passed) }
 
-// Retry lets the lock go by try, in a turn of its own.
-func (h *holder) Retry(try func(context.Context, *release.Ending) error) error {
-	return h.session().finish(context.Background(), release.ByRelease, try)
-}
+// Within reports whether ctx comes from the session's.
+func (h *holder) Within(ctx context.Context) bool { return within.Is(ctx, h.session()) }
 
-// The keys under which a session's context answers.
-type (
-	// sessionKey: the innermost session.
-	sessionKey struct{}
-	// nestKey: the session of this lock.
-	nestKey struct {
-		l    *Locker
-		name string
-	}
-	// withinKey: this session.
-	withinKey struct{ s *Session }
-)
-
-// Value answers for the keys above: only sessions have values for them.
+// Value answers for the session: only sessions have values for the keys of package within.
 func (h *holder) Value(key any) (value any, ours bool) {
-	s := h.session()
-	switch key {
-	case sessionKey{}, nestKey{h.m.l, h.m.lock.Name}, withinKey{s}:
-		return s, true
-	}
-	switch key.(type) {
-	case nestKey, withinKey:
-		return nil, true
-	}
-	return nil, false
+	return within.Value(key, h.session(), h.m.l, h.m.lock.Name)
 }

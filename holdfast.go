@@ -76,7 +76,8 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 	})
 	l.dog, l.env = newWatchdog(l)
 	l.releaser = release.Releaser{
-		Queues: l.queues, Send: l.send, Store: l.store, Sched: l.dog.Sched(), Now: l.clock.Now, Closed: l.ctx,
+		Queues: l.queues, Send: l.send, Store: l.store, Sched: l.dog.Sched(), Tasks: &l.tasks,
+		Now: l.clock.Now, Closed: l.ctx,
 	}
 	return l
 }

@@ -14,16 +14,13 @@ func (c *call) acknowledged(s *Session) error {
 	return err
 }
 
-// undo gives back the lock of a session that nobody will hear of: at once, unless there is
-// reason to hurry. A lease that was taken up stays its token's.
+// undo gives back the lock of a session that nobody will hear of. A lease that was taken up stays its
+// token's.
 func (c *call) undo(s *Session) {
-	undo := s.discard
+	releaser := &c.m.l.releaser
+	undo := releaser.Discard
 	if c.How == queue.Resumed {
-		undo = s.abandon
+		undo = releaser.Abandon
 	}
-	if c.Ctx.Err() != nil || c.m.l.ctx.Err() != nil {
-		c.m.l.tasks.Go(undo)
-		return
-	}
-	undo()
+	releaser.Undo(c.Ctx, func() { undo(s.holder()) })
 }

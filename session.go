@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-go/holdfast/internal/release"
 	"github.com/holdfast-go/holdfast/internal/store"
 	"github.com/holdfast-go/holdfast/internal/trust"
+	"github.com/holdfast-go/holdfast/internal/within"
 )
 
 // Session is one hold of a lock, from its acquisition to its release or loss. Its
@@ -28,17 +29,16 @@ type Session struct {
 	drain drain.Drain[release.Ending]
 }
 
+// FromContext returns the session that ctx is derived from, the innermost if there are several.
+// [Mutex.Lock], [Mutex.Do] and [Mutex.Lead] give out only a context: FromContext returns the
+// session behind it, for its fence.
+func FromContext(ctx context.Context) (*Session, bool) {
+	s := within.Innermost[Session](ctx)
+	return s, s != nil
+}
+
 // held is how long ago the session began.
 func (s *Session) held() time.Duration { return s.m.l.clock.Now() - s.began }
-
-// end ends the context because Release or Detach was called, unless its time was up before.
-func (s *Session) end(how release.Way) {
-	if h := s.holder(); !h.Ended() {
-		h.Look()
-		s.ctx.EndAs(ends[how])
-		s.conf.all.ended(h)
-	}
-}
 
 // Context returns the session's context. It is derived from the one given to Acquire, and is
 // done when the session ends; [context.Cause] returns the reason.
@@ -82,13 +82,7 @@ func (s *Session) Label() string { return s.conf.Label }
 
 // ValidUntil returns the time until which the lease is trusted, by this process's clock;
 // each confirmed renewal makes it later. It is zero for a lock without expiry.
-func (s *Session) ValidUntil() time.Time {
-	until := s.lease.ValidUntil()
-	if until == trust.Forever {
-		return time.Time{}
-	}
-	return time.Now().Add(until - s.m.l.clock.Now())
-}
+func (s *Session) ValidUntil() time.Time { return s.lease.ValidUntilTime() }
 
 // String names the session without its token.
 func (s *Session) String() string {

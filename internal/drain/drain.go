@@ -45,6 +45,14 @@ func (d *Drain[T]) Leave() {
 	}
 }
 
+// Leaving returns f as a function that leaves when it ends.
+func (d *Drain[T]) Leaving(f func() error) func() error {
+	return func() error {
+		defer d.Leave()
+		return f()
+	}
+}
+
 // Working reports whether a function is running.
 func (d *Drain[T]) Working() bool {
 	d.mu.Lock()

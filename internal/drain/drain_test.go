@@ -2,6 +2,7 @@ package drain_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,33 @@ func TestDrained(t *testing.T) {
 		t.Error("the next has left, and Drained is not closed")
 	}
 	none("at last")
+}
+
+// TestLeaving: the function leaves when it ends, also by a panic, and returns what it did.
+func TestLeaving(t *testing.T) {
+	want := errors.New("on purpose")
+	for name, f := range map[string]func() error{
+		"it returns": func() error { return want },
+		"it panics":  func() error { panic(want) },
+	} {
+		var d drain.Drain[int]
+		d.Enter()
+		leaving := d.Leaving(func() error {
+			if !d.Working() {
+				t.Errorf("%s: it has left before its end", name)
+			}
+			return f()
+		})
+		func() {
+			defer func() { _ = recover() }()
+			if err := leaving(); err != want {
+				t.Errorf("%s: error %v", name, err)
+			}
+		}()
+		if d.Working() {
+			t.Errorf("%s: it has not left", name)
+		}
+	}
 }
 
 // TestDrainedConcurrently: each that waits is woken, once nobody is left of those it waits for.

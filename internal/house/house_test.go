@@ -25,7 +25,7 @@ const module = "github.com/holdfast-go/holdfast"
 // floors has the packages of the module, by their folders. A package imports only those of floors
 // below its own. Tests may import anything.
 var floors = [][]string{
-	{"scripts", "internal/backoff", "internal/clock", "internal/drain", "internal/endctx", "internal/operr", "internal/task", "internal/model"},
+	{"scripts", "internal/backoff", "internal/clock", "internal/drain", "internal/endctx", "internal/operr", "internal/task", "internal/within", "internal/model"},
 	{"internal/grace"},
 	{"internal/store", "internal/schedule", "internal/several", "internal/trust"},
 	{"internal/lease", "internal/notify", "internal/send"},

@@ -201,6 +201,15 @@ func (l *Lease) ValidUntil() time.Duration {
 	return l.trust.Until()
 }
 
+// ValidUntilTime is that time by the machine's wall clock, or zero if the lock has no expiry.
+func (l *Lease) ValidUntilTime() time.Time {
+	until := l.ValidUntil()
+	if until == trust.Forever {
+		return time.Time{}
+	}
+	return time.Now().Add(until - l.lock.Env.Clock.Now())
+}
+
 // Holder is who holds the lease.
 func (l *Lease) Holder() Holder {
 	l.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/clock"
+	"github.com/holdfast-go/holdfast/internal/drain"
+	"github.com/holdfast-go/holdfast/internal/endctx"
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/locktest"
 	"github.com/holdfast-go/holdfast/internal/notify"
@@ -42,7 +44,7 @@ func onFake(t *testing.T, test func(*rig)) {
 		qs := queue.New(queue.Config{Store: st, Send: sender, Notify: sub, Tasks: tasks, Closed: ctx, Now: c.Now})
 		sched := schedule.New[*lease.Lease](c, tasks.Go, ctx.Done(), r)
 		r.env = lease.Env{Clock: c, Store: st, Sched: sched, Events: qs, Channel: sub.Channel, Patience: sender.Patience}
-		r.Releaser = Releaser{Queues: qs, Send: sender, Store: st, Sched: sched, Now: c.Now, Closed: ctx}
+		r.Releaser = Releaser{Queues: qs, Send: sender, Store: st, Sched: sched, Tasks: tasks, Now: c.Now, Closed: ctx}
 		t.Cleanup(func() {
 			cancel()
 			sched.Stop()
@@ -59,16 +61,22 @@ func (r *rig) Closed(*lease.Lease)                            {}
 
 // session takes the lock "a", and is its Holder.
 type session struct {
+	terms    lease.Terms
 	lease    *lease.Lease
-	ended    bool
-	rest     time.Duration
-	ending   Ending
+	began    time.Duration
+	drain    drain.Drain[Ending]
+	cause    error
 	released []bool // what Released was told
 }
 
 func (r *rig) acquire() *session {
 	r.t.Helper()
-	s := new(session)
+	return r.acquireWith(lease.Terms{Terms: trust.Terms{TTL: 10 * time.Second}})
+}
+
+func (r *rig) acquireWith(terms lease.Terms) *session {
+	r.t.Helper()
+	s := &session{terms: terms}
 	w := queue.Waiter{Lock: &lease.Lock{Env: &r.env, Name: "a"}, Ctx: context.Background(), Retry: time.Second}
 	w.Init(s)
 	if _, err := r.Queues.Once(&w); err != nil {
@@ -77,32 +85,69 @@ func (r *rig) acquire() *session {
 	return s
 }
 
-func (s *session) Terms() *lease.Terms {
-	return &lease.Terms{Terms: trust.Terms{TTL: 10 * time.Second}}
-}
-func (s *session) NoExpiry() {}
-func (s *session) Take(l *lease.Lease, _ time.Duration, _ int64) lease.Holder {
-	s.lease = l
+func (s *session) Terms() *lease.Terms { return &s.terms }
+func (s *session) NoExpiry()           {}
+func (s *session) Take(l *lease.Lease, from time.Duration, _ int64) lease.Holder {
+	s.lease, s.began = l, from
 	return s
 }
 
-func (s *session) Ended() bool                      { return s.ended }
-func (s *session) Until() time.Duration             { return trust.Forever }
-func (s *session) KeepRenewing() bool               { return false }
-func (s *session) Poll()                            {}
-func (s *session) End(error)                        { s.ended = true }
-func (s *session) EndMaxHold()                      {}
-func (s *session) Named(err error) error            { return err }
-func (s *session) Lost(error)                       {}
-func (s *session) Renewed(time.Duration)            {}
-func (s *session) NotRenewed(error, time.Duration)  {}
-func (s *session) Rest(time.Duration) time.Duration { return s.rest }
-func (s *session) Released(passed bool)             { s.released = append(s.released, passed) }
-func (s *session) Retry(try func(context.Context, *Ending) error) error {
-	if over, result := s.ending.Over(); over != 0 {
-		return result
+func (s *session) Ended() bool                     { return s.cause != nil }
+func (s *session) Until() time.Duration            { return trust.Forever }
+func (s *session) KeepRenewing() bool              { return s.drain.Waiting() }
+func (s *session) Poll()                           {}
+func (s *session) EndMaxHold()                     {}
+func (s *session) Named(err error) error           { return err }
+func (s *session) Lost(error)                      {}
+func (s *session) Renewed(time.Duration)           {}
+func (s *session) NotRenewed(error, time.Duration) {}
+func (s *session) Lease() *lease.Lease             { return s.lease }
+func (s *session) Began() time.Duration            { return s.began }
+func (s *session) Drain() *drain.Drain[Ending]     { return &s.drain }
+func (s *session) Within(ctx context.Context) bool { return ctx.Value(insideKey{}) == s }
+func (s *session) Released(passed bool)            { s.released = append(s.released, passed) }
+func (s *session) EndAs(end *endctx.End)           { s.End(causeOf(end)) }
+func (s *session) End(cause error) {
+	if s.cause == nil {
+		s.cause = cause
 	}
-	return try(context.Background(), &s.ending)
+}
+
+// causeOf is the cause of a context that has ended so.
+func causeOf(end *endctx.End) error {
+	var c endctx.Context[owner]
+	c.Init(context.Background(), owner{})
+	c.EndAs(end)
+	return c.Cause()
+}
+
+// owner is that of a context of nobody's.
+type owner struct{}
+
+func (owner) Look()                 {}
+func (owner) Named(err error) error { return err }
+func (owner) Value(any) (any, bool) { return nil, false }
+func (owner) String() string        { return "nobody" }
+
+// insideKey is the key under which a context has the session from whose context it comes.
+type insideKey struct{}
+
+// inside is a context that comes from the session's, which is done if the session has ended.
+func (s *session) inside() context.Context {
+	ctx := context.WithValue(context.Background(), insideKey{}, s)
+	if s.cause == nil {
+		return ctx
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx
+}
+
+// ending is how the session's lease has gone.
+func (s *session) ending() Ending {
+	e := *s.drain.LockTurn()
+	s.drain.UnlockTurn()
+	return e
 }
 
 // status is what Redis says of the lock.
@@ -120,23 +165,28 @@ func TestEnds(t *testing.T) {
 	for name, c := range map[string]struct {
 		before   func(*rig, *session)
 		by       func(*rig, *session) error
-		over     Way
+		over     way
 		result   error
 		status   store.Status
 		released int
 	}{
-		"given back": {nil, (*rig).giveBack, ByRelease, nil, store.Gone, 1},
-		"kept": {func(_ *rig, s *session) { s.rest = time.Second },
-			(*rig).giveBack, ByRelease, nil, store.Kept, 1},
+		"given back": {nil, (*rig).giveBack, byRelease, nil, store.Gone, 1},
+		"kept": {nil, func(r *rig, s *session) error { return r.Release(context.Background(), s, time.Second) },
+			byRelease, nil, store.Kept, 1},
+		"not kept for longer than the minimum hold": {func(*rig, *session) { time.Sleep(time.Second) },
+			func(r *rig, s *session) error { return r.Release(context.Background(), s, time.Second) },
+			byRelease, nil, store.Gone, 1},
+		"discarded": {nil, func(r *rig, s *session) error { r.Discard(s); return nil },
+			byRelease, nil, store.Gone, 1},
 		"deleted before": {func(r *rig, _ *session) { r.fake.M.Del("a") },
-			(*rig).giveBack, ByRelease, lease.ErrGone, store.Gone, 0},
+			(*rig).giveBack, byRelease, lease.ErrGone, store.Gone, 0},
 		"known to be lost": {func(_ *rig, s *session) { _ = s.lease.Lose(lease.ErrTaken) },
-			(*rig).giveBack, ByRelease, lease.ErrTaken, store.Held, 0},
-		"handed out": {nil, (*rig).handOut, ByDetach, nil, store.Held, 0},
+			(*rig).giveBack, byRelease, lease.ErrTaken, store.Held, 0},
+		"handed out": {nil, (*rig).handOut, byDetach, nil, store.Held, 0},
 		"handed out when deleted": {func(r *rig, _ *session) { r.fake.M.Del("a") },
-			(*rig).handOut, ByDetach, lease.ErrGone, store.Gone, 0},
-		"abandoned": {nil, func(r *rig, s *session) error { return r.Abandon(s.lease, &s.ending) },
-			ByDetach, nil, store.Held, 0},
+			(*rig).handOut, byDetach, lease.ErrGone, store.Gone, 0},
+		"abandoned": {nil, func(r *rig, s *session) error { r.Abandon(s); return nil },
+			byDetach, nil, store.Held, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onFake(t, func(r *rig) {
@@ -147,8 +197,11 @@ func TestEnds(t *testing.T) {
 				if err := c.by(r, s); !errors.Is(err, c.result) {
 					t.Errorf("error %v, want %v", err, c.result)
 				}
-				if over, result := s.ending.Over(); over != c.over || !errors.Is(result, c.result) {
-					t.Errorf("over by %d with %v, want %d with %v", over, result, c.over, c.result)
+				if e := s.ending(); e.over != c.over || !errors.Is(e.result, c.result) {
+					t.Errorf("over by %d with %v, want %d with %v", e.over, e.result, c.over, c.result)
+				}
+				if s.cause == nil {
+					t.Error("the session has not ended")
 				}
 				if status := r.status(); status != c.status {
 					t.Errorf("Redis says %d, want %d", status, c.status)
@@ -164,13 +217,8 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-func (r *rig) giveBack(s *session) error {
-	return r.GiveBack(context.Background(), s.lease, s, &s.ending, time.Second)
-}
-
-func (r *rig) handOut(s *session) error {
-	return r.HandOut(context.Background(), s.lease, s, &s.ending)
-}
+func (r *rig) giveBack(s *session) error { return r.Release(context.Background(), s, 0) }
+func (r *rig) handOut(s *session) error  { return r.Detach(context.Background(), s) }
 
 // TestRepeat: what could not be given back is given back in the background.
 func TestRepeat(t *testing.T) {
@@ -180,14 +228,14 @@ func TestRepeat(t *testing.T) {
 		if err := r.giveBack(s); err == nil || !store.Transient(err) {
 			t.Errorf("error %v", err)
 		}
-		if over, _ := s.ending.Over(); over != 0 {
+		if s.ending().over != 0 {
 			t.Error("it is over after an error that may pass")
 		}
 		r.fake.M.SetError("")
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if over, result := s.ending.Over(); over != ByRelease || result != nil {
-			t.Errorf("over by %d with %v", over, result)
+		if e := s.ending(); e.over != byRelease || e.result != nil {
+			t.Errorf("over by %d with %v", e.over, e.result)
 		}
 		if status := r.status(); status != store.Gone {
 			t.Errorf("Redis says %d", status)
