@@ -82,7 +82,7 @@ func TestAllLateReply(t *testing.T) {
 func TestAllSlept(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		var slept atomic.Int64
-		defer holdfast.SetClock(clock.Source{Asleep: func(time.Time) time.Duration { return time.Duration(slept.Load()) }})()
+		defer clock.Replace(clock.Source{Asleep: func(time.Time) time.Duration { return time.Duration(slept.Load()) }})()
 		l := e.locker(holdfast.WithTTL(10 * time.Second))
 		for _, short := range []string{"a", "b", "c"} {
 			for what, look := range map[string]func(*holdfast.Sessions) bool{

@@ -20,7 +20,7 @@ import (
 func TestContextEnds(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		var slept atomic.Int64
-		defer holdfast.SetClock(clock.Source{Asleep: func(time.Time) time.Duration { return time.Duration(slept.Load()) }})()
+		defer clock.Replace(clock.Source{Asleep: func(time.Time) time.Duration { return time.Duration(slept.Load()) }})()
 		l := e.locker()
 		why := errors.New("the caller's reason")
 		type hold struct {

@@ -143,7 +143,7 @@ func TestDrainEnds(t *testing.T) {
 func TestDrainUnderAnother(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		var slept atomic.Int64
-		defer holdfast.SetClock(clock.Source{Asleep: func(time.Time) time.Duration { return time.Duration(slept.Load()) }})()
+		defer clock.Replace(clock.Source{Asleep: func(time.Time) time.Duration { return time.Duration(slept.Load()) }})()
 		drain := holdfast.WithDrain(time.Hour)
 		for name, c := range map[string]struct {
 			outer holdfast.Option

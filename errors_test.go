@@ -80,13 +80,6 @@ var refusals = []refusal{
 	}},
 }
 
-func (e *env) must(err error) {
-	e.t.Helper()
-	if err != nil {
-		e.t.Fatal(err)
-	}
-}
-
 // client returns a client on a link of its own.
 func (e *env) client() redis.UniversalClient {
 	_, client := e.link()

@@ -58,7 +58,7 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 	if client == nil {
 		panic("holdfast: nil client")
 	}
-	l := &Locker{store: store.New(client), clock: clock.New(systemClock()), opts: opts}
+	l := &Locker{store: store.New(client), clock: clock.New(clock.Current()), opts: opts}
 	l.ctx, l.close = context.WithCancelCause(context.Background())
 	l.conf, l.confErr = defaults().with(opts)
 	guard := l.guard()
@@ -115,9 +115,6 @@ func (s sink) Poke(name string) {
 		s.l.dog.Announce()
 	}
 }
-
-// systemClock is replaced by tests of suspended machines.
-var systemClock = clock.System
 
 // Close ends every session of the Locker and every Acquire under way with ErrClosed, and waits
 // for the Locker's goroutines; one that waits for an answer ends with the client's time-out at

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,27 +194,6 @@ func TestStrangersTurnClock(t *testing.T) {
 	})
 }
 
-// keepBusy has goroutines of one Locker, or of two, take and release a lock without a pause until
-// the time is up, and counts how often they had it.
-func keepBusy(e *env, name string, lockers []*holdfast.Locker, d time.Duration, opts ...holdfast.Option) (wait func() int64) {
-	var n atomic.Int64
-	var wg sync.WaitGroup
-	end := time.Now().Add(d)
-	for i := range 2 {
-		mu := lockers[i%len(lockers)].Mutex(name, opts...)
-		wg.Go(func() {
-			for time.Now().Before(end) {
-				s, err := mu.Acquire(e.ctx())
-				e.must(err)
-				time.Sleep(5 * time.Millisecond)
-				e.must(s.Release(e.ctx()))
-				n.Add(1)
-			}
-		})
-	}
-	return func() int64 { wg.Wait(); return n.Load() }
-}
-
 // TestStrangersShare: a stranger that polls every 100 ms gets its share beside two busy
 // goroutines, of one process or of two.
 func TestStrangersShare(t *testing.T) {
@@ -225,7 +202,7 @@ func TestStrangersShare(t *testing.T) {
 			lockers, _ := e.listeners(processes)
 			const d = 10 * time.Second
 			name := "share " + strconv.Itoa(processes)
-			ours := keepBusy(e, name, lockers, d, strangersTurns())
+			ours := e.KeepBusy(name, lockers, d, strangersTurns())
 			theirs, longest, last := 0, time.Duration(0), time.Now()
 			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 				ok, err := e.direct.SetNX(e.ctx(), name, "theirs", time.Minute).Result()
@@ -241,35 +218,6 @@ func TestStrangersShare(t *testing.T) {
 			t.Logf("%d processes: %d by strangers, %d by ours, longest wait of the strangers %v", processes, theirs, ours(), longest)
 			if most := 2*turnEvery + turnGap; theirs < int(d/most) || longest > most {
 				t.Errorf("strangers had the lock %d times, and waited for %v", theirs, longest)
-			}
-		}
-	})
-}
-
-// TestStrangersRedisPy: redis-py, beside two busy goroutines of one process or of two, gets its
-// share of the lock.
-func TestStrangersRedisPy(t *testing.T) {
-	t.Parallel()
-	withPeer(t, func(f foo, py *peer) {
-		const d = 3 * time.Second
-		for processes := 1; processes <= 2; processes++ {
-			for _, c := range []struct {
-				opts  []holdfast.Option
-				least float64
-			}{
-				{nil, 0}, // nothing is promised
-				{opts(holdfast.WithTurnsForStrangers(500*time.Millisecond, 150*time.Millisecond)), 3},
-			} {
-				lock := py.lock("foo", 20*time.Second)
-				lock.locked().is(t, false) // Python is up
-				lockers, _ := f.listeners(processes)
-				ours := keepBusy(f.env, "foo", lockers, d, c.opts...)
-				theirs := lock.tell("count", order{Key: "counter", Seconds: d.Seconds(), Pause: 0.005})
-				n, ok := theirs.Value.(float64)
-				if !ok || n < c.least {
-					t.Errorf("%d processes, %d options: redis-py had the lock %v times, want %v; %s", processes, len(c.opts), n, c.least, theirs.Text)
-				}
-				t.Logf("%d processes, %d options: %v by redis-py, %d by ours", processes, len(c.opts), n, ours())
 			}
 		}
 	})

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -15,30 +14,51 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/locktest"
 	"github.com/holdfast-go/holdfast/internal/redistest"
+	"github.com/holdfast-go/holdfast/internal/rig"
 )
 
 func TestMain(m *testing.M) {
-	runChild()
 	locktest.Main(m)
 }
 
-// env is what one test runs against: miniredis on fake time in a bubble, or a real
-// server. Each client, and so each Locker, has a link of its own whose faults the test
-// controls.
+// env is rig.Env, and what only these tests do with it.
 type env struct {
+	*rig.Env
 	t      *testing.T
 	link   func() (redistest.Link, *redis.Client)
-	direct *redis.Client // not through any link, for looking at keys
+	direct *redis.Client
 	fake   *redistest.Fake
 	server *redistest.Server
 }
 
-// each runs the test on both: on the fake at once, and on the real server, where it mostly
-// waits, together with the other parallel tests. Pauses are as short as real time bears.
+func wrap(e *rig.Env) *env {
+	return &env{Env: e, t: e.T, link: e.Link, direct: e.Direct, fake: e.Fake, server: e.Server}
+}
+
+func (e *env) ctx() context.Context                { return e.Ctx() }
+func (e *env) short(d time.Duration) time.Duration { return e.Short(d) }
+func (e *env) keys() []string                      { return e.Keys() }
+func (e *env) waiting(name string) int             { return e.Waiting(name) }
+
+func (e *env) must(err error) {
+	e.t.Helper()
+	e.Must(err)
+}
+
+func (e *env) acquire(mu *holdfast.Mutex, opts ...holdfast.Option) *holdfast.Session {
+	e.t.Helper()
+	return e.Acquire(mu, opts...)
+}
+
+func (e *env) locker(opts ...holdfast.Option) *holdfast.Locker { return e.Locker(opts...) }
+
+func (e *env) linked(opts ...holdfast.Option) (*holdfast.Locker, redistest.Link) {
+	return e.Linked(opts...)
+}
+
+// each is rig.Each.
 func each(t *testing.T, test func(t *testing.T, e *env)) {
-	t.Run("fake", func(t *testing.T) { onFake(t, test) })
-	t.Parallel()
-	t.Run("real", func(t *testing.T) { onReal(t, test) })
+	rig.Each(t, func(e *rig.Env) { test(e.T, wrap(e)) })
 }
 
 // eachAlone is each for a test that looks at all goroutines of the process.
@@ -67,15 +87,6 @@ func onRealAlone(t *testing.T, test func(t *testing.T, e *env)) {
 	case !strings.Contains(string(out), "--- PASS: "+t.Name()+" "):
 		t.Fatalf("it did not run:\n%s", out)
 	}
-}
-
-// short returns d, which is short for a lease, or on a real server five times as long: a busy
-// machine must find the time to renew it.
-func (e *env) short(d time.Duration) time.Duration {
-	if e.server != nil {
-		return 5 * d
-	}
-	return d
 }
 
 // noise is what a busy machine may add to a measurement.
@@ -120,73 +131,12 @@ func onRealCrowd(t *testing.T, slack time.Duration, test steadyTest) {
 }
 
 func onFake(t *testing.T, test func(t *testing.T, e *env)) {
-	synctest.Test(t, func(t *testing.T) {
-		// Runs last: what is stuck in go-redis ends with its own time-outs, a dial that is
-		// repeated five times for one.
-		t.Cleanup(func() { time.Sleep(30 * time.Second) })
-		f := redistest.NewFake(t)
-		test(t, &env{
-			t: t, fake: f, direct: f.NewLink().Client(),
-			link: func() (redistest.Link, *redis.Client) {
-				l := f.NewLink()
-				return l, l.Client()
-			},
-		})
-	})
+	rig.OnFake(t, func(e *rig.Env) { test(e.T, wrap(e)) })
 }
 
 // onReal runs the test on a server that is started with these arguments.
 func onReal(t *testing.T, test func(t *testing.T, e *env), args ...string) {
-	s := redistest.Start(t, args...)
-	test(t, &env{
-		t: t, server: s, direct: s.Client(),
-		link: func() (redistest.Link, *redis.Client) {
-			p := s.Proxy(t)
-			return p, p.Client()
-		},
-	})
-}
-
-// locker returns a Locker with a client of its own: another process, as far as Redis
-// can tell. It is closed at the end of the test.
-func (e *env) locker(opts ...holdfast.Option) *holdfast.Locker {
-	l, _ := e.linked(opts...)
-	return l
-}
-
-// linked is locker with the link.
-func (e *env) linked(opts ...holdfast.Option) (*holdfast.Locker, redistest.Link) {
-	link, client := e.link()
-	l := holdfast.New(client, opts...)
-	e.t.Cleanup(func() { _ = l.Close() })
-	return l, link
-}
-
-// ctx returns a context that ends with the test, or when the test hangs.
-func (e *env) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	e.t.Cleanup(cancel)
-	return ctx
-}
-
-// acquire is Acquire that must succeed.
-func (e *env) acquire(mu *holdfast.Mutex, opts ...holdfast.Option) *holdfast.Session {
-	e.t.Helper()
-	s, err := mu.Acquire(e.ctx(), opts...)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	return s
-}
-
-// keys returns every key in Redis.
-func (e *env) keys() []string {
-	e.t.Helper()
-	keys, err := e.direct.Keys(e.ctx(), "*").Result()
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	return keys
+	rig.OnReal(t, func(e *rig.Env) { test(e.T, wrap(e)) }, args...)
 }
 
 // eventually waits, in steps, until the condition holds.

@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/locktest"
 	"github.com/holdfast-go/holdfast/internal/redistest"
+	"github.com/holdfast-go/holdfast/internal/rig"
 )
 
 // Waiters whose messages, requests or patience fail them.
@@ -676,12 +677,6 @@ func TestWaitingDisturbed(t *testing.T) {
 	}
 }
 
-// waiting returns how many processes wait for a lock.
-func (e *env) waiting(name string) int {
-	order := e.direct.HGet(e.ctx(), queueOf(name), "q").Val()
-	return len(order) / 36
-}
-
 // TestWaitingLeftBehind: waits that were cancelled and names that were used once leave
 // neither a goroutine nor, once the fence has expired, a key.
 func TestWaitingLeftBehind(t *testing.T) {
@@ -748,11 +743,4 @@ func leave(l *holdfast.Locker, process, times int) error {
 	return nil
 }
 
-// once acquires and releases.
-func once(mu *holdfast.Mutex) error {
-	s, err := mu.Acquire(context.Background())
-	if err != nil {
-		return err
-	}
-	return s.Release(context.Background())
-}
+func once(mu *holdfast.Mutex) error { return rig.Once(mu) }

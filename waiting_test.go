@@ -15,33 +15,12 @@ import (
 	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
-// wait begins an Acquire that gets a session, and returns when it stands in the queue.
 func (e *env) wait(mu *holdfast.Mutex, opts ...holdfast.Option) <-chan *holdfast.Session {
-	got := make(chan *holdfast.Session, 1)
-	go func() {
-		s, err := mu.Acquire(e.ctx(), opts...)
-		if err != nil {
-			e.t.Error(err)
-		}
-		got <- s
-	}()
-	time.Sleep(20 * time.Millisecond)
-	return got
+	return e.Wait(mu, opts...)
 }
 
-// listeners returns Lockers that listen already: each is a process.
 func (e *env) listeners(n int, opts ...holdfast.Option) (all []*holdfast.Locker, links []redistest.Link) {
-	for i := range n {
-		l, link := e.linked(opts...)
-		var warm sync.WaitGroup // with a few connections
-		for j := range 3 {
-			warm.Go(func() { e.must(e.acquire(l.Mutex(fmt.Sprint("first ", i, j))).Release(e.ctx())) })
-		}
-		warm.Wait()
-		all, links = append(all, l), append(links, link)
-	}
-	time.Sleep(50 * time.Millisecond)
-	return all, links
+	return e.Listeners(n, opts...)
 }
 
 // TestWaitingOrder: processes get the lock in the order in which they asked, whatever they

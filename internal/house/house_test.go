@@ -35,6 +35,7 @@ var floors = [][]string{
 	{"election"},
 	{"internal/redistest"},
 	{"internal/locktest", "holdfasttest"},
+	{"internal/rig"},
 	{"internal/proof", "internal/picture", "internal/mutants"},
 	{"cmd/holdfast"},
 }

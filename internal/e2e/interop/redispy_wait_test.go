@@ -1,4 +1,4 @@
-package holdfast_test
+package interop_test
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func TestRedisPyFloatTimeout(t *testing.T) {
 // Without renewal the timeout is what it is in redis-py: the lock ends with it.
 func TestRedisPyTimeoutEnds(t *testing.T) {
 	eachFoo(t, func(f foo) {
-		ttl := f.short(300 * time.Millisecond)
+		ttl := f.Short(300 * time.Millisecond)
 		start := time.Now()
 		s := f.try(f.lock(holdfast.WithTTL(ttl), holdfast.WithoutRenewal()))
 		<-s.Done()
@@ -136,7 +136,7 @@ func TestRedisPyHighSleepSmallBlockingTimeout(t *testing.T) {
 // asks when the holder's TTL runs out.
 func TestRedisPyHighSleep(t *testing.T) {
 	eachFoo(t, func(f foo) {
-		ttl := f.short(300 * time.Millisecond)
+		ttl := f.Short(300 * time.Millisecond)
 		opts := []holdfast.Option{holdfast.WithTTL(ttl), holdfast.WithRetryInterval(30 * time.Second)}
 		f.try(f.lock(opts...), holdfast.WithoutRenewal())
 		got := <-f.acquiring(f.lock(opts...))
@@ -151,8 +151,8 @@ func TestRedisPyHighSleep(t *testing.T) {
 func TestRedisPyAcquireArguments(t *testing.T) {
 	eachFoo(t, func(f foo) {
 		// A stranger's, who tells nobody of its release.
-		f.must(f.direct.Set(f.ctx(), f.name, "stranger", 0).Err())
-		l := f.locker(holdfast.WithWaitTimeout(time.Hour), holdfast.WithRetryInterval(time.Hour), holdfast.WithToken("locker"))
+		f.Must(f.Direct.Set(f.ctx(), f.name, "stranger", 0).Err())
+		l := f.Locker(holdfast.WithWaitTimeout(time.Hour), holdfast.WithRetryInterval(time.Hour), holdfast.WithToken("locker"))
 		mu := l.Mutex(f.name, holdfast.WithWaitTimeout(30*time.Second), holdfast.WithToken("mutex"))
 		got := <-f.acquiring(mu, holdfast.WithWaitTimeout(100*time.Millisecond))
 		f.fails(got.err, holdfast.ErrWaitTimeout)
@@ -160,11 +160,11 @@ func TestRedisPyAcquireArguments(t *testing.T) {
 
 		waiter := f.acquiring(mu, holdfast.WithRetryInterval(200*time.Millisecond), holdfast.WithToken("call"))
 		time.Sleep(100 * time.Millisecond)
-		f.must(f.direct.Del(f.ctx(), f.name).Err())
+		f.Must(f.Direct.Del(f.ctx(), f.name).Err())
 		if got = <-waiter; got.err != nil {
 			f.Fatal(got.err)
 		}
-		if f.fake != nil {
+		if f.Fake != nil {
 			f.within(got.took, 150*time.Millisecond, 250*time.Millisecond)
 		} else {
 			f.within(got.took, 0, time.Second)

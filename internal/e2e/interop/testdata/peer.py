@@ -1,4 +1,4 @@
-"""A worker that holds locks by redis-py, for interop_test.go.
+"""A worker that holds locks by redis-py, for the tests beside it.
 
 It is told what to do on stdin and answers on stdout, one JSON object a line. Names and
 tokens are any bytes, in base64. It ends with its stdin.

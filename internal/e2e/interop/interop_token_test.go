@@ -1,4 +1,4 @@
-package holdfast_test
+package interop_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package holdfast_test
+package interop_test
 
 import (
 	"testing"
@@ -137,20 +137,20 @@ func TestInteropGoDies(t *testing.T) {
 			py.lock("other", none).locked().is(t, false) // Python is up
 			s := f.try(f.lock(holdfast.WithTTL(ttl), holdfast.WithoutRenewal()))
 			check(f, py, s)
-			holder, _ := f.direct.Get(f.ctx(), "foo").Result()
+			holder, _ := f.Direct.Get(f.ctx(), "foo").Result()
 			f.fails(s.Release(f.ctx()), holdfast.ErrLost)
 			f.is(holder)
 		})
 	})
 	t.Run("cutOff", func(t *testing.T) {
 		withPeer(t, func(f foo, py *peer) {
-			l, link := f.linked(holdfast.WithTTL(ttl))
+			l, link := f.Linked(holdfast.WithTTL(ttl))
 			s := f.try(l.Mutex("foo"))
 			time.Sleep(2 * ttl) // kept by renewals
 			owned(f, s, true)
 			link.Cut()
 			check(f, py, s)
-			holder, _ := f.direct.Get(f.ctx(), "foo").Result()
+			holder, _ := f.Direct.Get(f.ctx(), "foo").Result()
 			link.Heal() // and now the renewals arrive
 			f.fails(s.Release(f.ctx()), holdfast.ErrLost)
 			f.is(holder)

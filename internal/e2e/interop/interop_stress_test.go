@@ -1,4 +1,4 @@
-package holdfast_test
+package interop_test
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func TestInteropStress(t *testing.T) {
 			ttl    = 20 * time.Second // nobody's lock expires
 		)
 		var locks []pyLock
-		for _, p := range []*peer{py, startPeer(t, f.server)} {
+		for _, p := range []*peer{py, startPeer(t, f.Server)} {
 			lock := p.lock("foo", ttl)
 			lock.locked().is(t, false) // Python is up
 			locks = append(locks, lock)
@@ -51,12 +51,12 @@ func TestInteropStress(t *testing.T) {
 			if last := fence.Swap(s.Fence()); last >= s.Fence() {
 				return fmt.Errorf("fence %d after %d", s.Fence(), last)
 			}
-			n, err := f.direct.Get(ctx, key).Int64()
+			n, err := f.Direct.Get(ctx, key).Int64()
 			if err != nil && !errors.Is(err, redis.Nil) {
 				return err
 			}
 			time.Sleep(pause)
-			if err := f.direct.Set(ctx, key, n+1, 0).Err(); err != nil {
+			if err := f.Direct.Set(ctx, key, n+1, 0).Err(); err != nil {
 				return err
 			}
 			return s.Release(ctx)
@@ -94,7 +94,7 @@ func TestInteropStress(t *testing.T) {
 			}
 			sum += n
 		}
-		got, err := f.direct.Get(ctx, key).Int64()
+		got, err := f.Direct.Get(ctx, key).Int64()
 		if err != nil || got != sum {
 			t.Errorf("the counter is %d, %v, after %d increments", got, err, sum)
 		}

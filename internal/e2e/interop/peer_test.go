@@ -1,4 +1,4 @@
-package holdfast_test
+package interop_test
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/redistest"
+	"github.com/holdfast-go/holdfast/internal/rig"
 )
 
 //go:embed testdata/peer.py
@@ -192,5 +193,5 @@ func (a answer) raises(t *testing.T, want string) {
 // withPeer runs a test on a real server with Python beside it.
 func withPeer(t *testing.T, test func(f foo, py *peer)) {
 	redistest.Python(t) // or skip
-	onReal(t, func(t *testing.T, e *env) { test(foo{t, e, "foo"}, startPeer(t, e.server)) })
+	rig.OnReal(t, func(e *rig.Env) { test(foo{e.T, e, "foo"}, startPeer(t, e.Server)) })
 }

@@ -1,4 +1,4 @@
-package holdfast_test
+package interop_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/rig"
 )
 
 // The tests named TestRedisPy are the counterparts of redis-py's tests/test_lock.py,
@@ -21,17 +22,17 @@ import (
 // foo is a lock, usually of that name, and a look at it from outside.
 type foo struct {
 	*testing.T
-	*env
+	*rig.Env
 	name string
 }
 
 func eachFoo(t *testing.T, test func(f foo)) {
-	each(t, func(t *testing.T, e *env) { test(foo{t, e, "foo"}) })
+	rig.Each(t, func(e *rig.Env) { test(foo{e.T, e, "foo"}) })
 }
 
 // ctx returns a context that ends before a test hangs for long.
 func (f foo) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(f.env.ctx(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(f.Env.Ctx(), 30*time.Second)
 	f.Cleanup(cancel)
 	return ctx
 }
@@ -48,7 +49,7 @@ func (f foo) acquire(mu *holdfast.Mutex) *holdfast.Session {
 
 // lock returns the lock as another process would have it.
 func (f foo) lock(opts ...holdfast.Option) *holdfast.Mutex {
-	return f.locker(opts...).Mutex(f.name)
+	return f.Locker(opts...).Mutex(f.name)
 }
 
 // try is acquire(blocking=False) that must succeed.
@@ -83,7 +84,7 @@ func (f foo) release(s *holdfast.Session) {
 // take gives the lock to somebody else behind its holder's back.
 func (f foo) take(token string) {
 	f.Helper()
-	if err := f.direct.Set(f.ctx(), f.name, token, 0).Err(); err != nil {
+	if err := f.Direct.Set(f.ctx(), f.name, token, 0).Err(); err != nil {
 		f.Fatal(err)
 	}
 }
@@ -91,7 +92,7 @@ func (f foo) take(token string) {
 // drop deletes the lock behind its holder's back.
 func (f foo) drop() {
 	f.Helper()
-	if err := f.direct.Del(f.ctx(), f.name).Err(); err != nil {
+	if err := f.Direct.Del(f.ctx(), f.name).Err(); err != nil {
 		f.Fatal(err)
 	}
 }
@@ -99,7 +100,7 @@ func (f foo) drop() {
 // is demands that the token holds the lock in Redis; an empty one, that nobody does.
 func (f foo) is(token string) {
 	f.Helper()
-	got, err := f.direct.Get(f.ctx(), f.name).Result()
+	got, err := f.Direct.Get(f.ctx(), f.name).Result()
 	if err != nil && !errors.Is(err, redis.Nil) || got != token || (token == "") != errors.Is(err, redis.Nil) {
 		f.Fatalf("in Redis is %q, %v, want %q", got, err, token)
 	}
@@ -116,9 +117,9 @@ func (f foo) ttl(want time.Duration) {
 // ttlLess is ttl that may be a little less on fake time too.
 func (f foo) ttlLess(want, less time.Duration) {
 	f.Helper()
-	got, err := f.direct.PTTL(f.ctx(), f.name).Result()
+	got, err := f.Direct.PTTL(f.ctx(), f.name).Result()
 	least := want - less
-	if f.fake == nil && want > 0 {
+	if f.Fake == nil && want > 0 {
 		least -= want / 4
 	}
 	if err != nil || got < least || got > want {
@@ -141,7 +142,7 @@ func (f foo) fails(err, kind error) {
 // be later.
 func (f foo) within(d, from, to time.Duration) {
 	f.Helper()
-	if f.fake == nil {
+	if f.Fake == nil {
 		to += 3 * time.Second
 	}
 	if d < from || d > to {

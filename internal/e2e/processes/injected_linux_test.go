@@ -1,4 +1,4 @@
-package holdfast_test
+package processes_test
 
 import (
 	"errors"
@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/clock"
 	"github.com/holdfast-go/holdfast/internal/proof"
 	"github.com/holdfast-go/holdfast/internal/redistest"
@@ -36,7 +35,7 @@ func openInjected(t proof.Target) (proof.Contender, error) {
 			return time.Now().Round(0).Add(time.Duration(s.wall.Load()))
 		}}
 	}
-	defer holdfast.SetClock(src)()
+	defer clock.Replace(src)()
 	var err error
 	s.Contender, err = proof.Holdfast.Open(t)
 	return s, err
@@ -51,11 +50,8 @@ func (s *sleeper) Suspend(d time.Duration) {
 func (s *sleeper) StepWall(d time.Duration) { s.wall.Add(int64(d)) }
 
 // TestProofInjected: clients that sleep, and whose clocks are stepped, have no lock at the
-// same time, with fences in order.
+// same time, with fences in order. No other test runs beside it: they would take its processor time.
 func TestProofInjected(t *testing.T) {
-	t.Parallel()
-	crowd.Lock()
-	defer crowd.Unlock()
 	strikes := redistest.Rounds(t, 20, 4)
 	// The bounds of the checker bear 500 ms of disorder, and 2 s until somebody is stuck.
 	redistest.Steady(t, 500*time.Millisecond, func(t *testing.T, pace time.Duration) error {
@@ -85,13 +81,18 @@ func injectedRound(t *testing.T, strikes int, ttl time.Duration) error {
 			}
 		},
 	})
-	if len(result.Faults) != 3 || suspended == 0 {
-		wrong = append(wrong, fmt.Errorf("%d faults, %d sessions ended by sleep", len(result.Faults), suspended))
-	}
+	faults := 0
 	for name, tally := range result.Faults {
+		if !strings.Contains(name, "(injected)") {
+			continue // a time in which the server answered late, by itself
+		}
+		faults++
 		if tally.Strikes < strikes/2 { // a pause of a quarter of a TTL between them would make it 4/3 of strikes
 			wrong = append(wrong, fmt.Errorf("%s: only %d", name, tally.Strikes))
 		}
+	}
+	if faults != 3 || suspended == 0 {
+		wrong = append(wrong, fmt.Errorf("%d faults, %d sessions ended by sleep", faults, suspended))
 	}
 	return errors.Join(wrong...)
 }

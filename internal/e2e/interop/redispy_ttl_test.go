@@ -1,4 +1,4 @@
-package holdfast_test
+package interop_test
 
 import (
 	"context"
@@ -50,7 +50,7 @@ func TestRedisPyExtendLock(t *testing.T) {
 		f.ok(s.Extend(f.ctx(), 10*time.Second))
 		f.ttl(20 * time.Second)
 		f.trusts(s, 20*time.Second)
-		if f.fake != nil { // renewals, due each 5 s, do not take it back
+		if f.Fake != nil { // renewals, due each 5 s, do not take it back
 			time.Sleep(6 * time.Second)
 			f.ttlLess(14*time.Second, time.Millisecond) // what the renewal rounds down there
 			f.trusts(s, 14*time.Second)
@@ -73,7 +73,7 @@ func TestRedisPyExtendLockReplaceTTL(t *testing.T) {
 		f.ok(s.SetTTL(f.ctx(), 4*time.Second))
 		f.ttl(4 * time.Second)
 		f.trusts(s, 4*time.Second)
-		if f.fake != nil { // less than the timeout: restored half-way
+		if f.Fake != nil { // less than the timeout: restored half-way
 			time.Sleep(1900 * time.Millisecond)
 			f.ttl(2100 * time.Millisecond)
 			time.Sleep(100 * time.Millisecond)
@@ -101,7 +101,7 @@ func TestRedisPyExtendLockFloat(t *testing.T) {
 // Without renewal, extend is what keeps a lock, and no longer than it says.
 func TestRedisPyExtendKeeps(t *testing.T) {
 	eachFoo(t, func(f foo) {
-		ttl := f.short(400 * time.Millisecond)
+		ttl := f.Short(400 * time.Millisecond)
 		start := time.Now()
 		s := f.try(f.lock(holdfast.WithTTL(ttl), holdfast.WithoutRenewal()))
 		f.ok(s.Extend(f.ctx(), ttl))
@@ -116,7 +116,7 @@ func TestRedisPyExtendKeeps(t *testing.T) {
 func TestRedisPyReacquireLock(t *testing.T) {
 	eachFoo(t, func(f foo) {
 		s := f.ten(holdfast.WithoutRenewal())
-		f.ok(f.direct.PExpire(f.ctx(), f.name, 5*time.Second).Err())
+		f.ok(f.Direct.PExpire(f.ctx(), f.name, 5*time.Second).Err())
 		f.ttl(5 * time.Second)
 		f.ok(s.Reacquire(f.ctx()))
 		f.ttl(10 * time.Second)
@@ -140,7 +140,7 @@ func TestRedisPyExtendingUnlockedLock(t *testing.T) {
 		detached := f.ten()
 		token, err := detached.Detach(f.ctx())
 		f.ok(err)
-		f.ok(f.direct.PExpire(f.ctx(), f.name, 5*time.Second).Err())
+		f.ok(f.Direct.PExpire(f.ctx(), f.name, 5*time.Second).Err())
 		for name, change := range changes {
 			f.Log(name)
 			f.fails(change(released, f.ctx()), holdfast.ErrReleased)
@@ -190,7 +190,7 @@ func TestRedisPyExtendingPersistedLock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			eachFoo(t, func(f foo) {
 				s := f.ten()
-				f.ok(f.direct.Persist(f.ctx(), f.name).Err())
+				f.ok(f.Direct.Persist(f.ctx(), f.name).Err())
 				f.fails(change(s, f.ctx()), holdfast.ErrNoExpiry)
 				f.is(s.Token())
 				f.ttl(none)

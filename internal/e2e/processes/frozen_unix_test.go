@@ -1,0 +1,86 @@
+//go:build unix
+
+package processes_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+func init() { children["frozen"] = frozen }
+
+const frozenTTL = 90 * time.Millisecond
+
+// frozen is the process that is stopped: it looks at its context without a pause.
+func frozen(addr, name string) error {
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	defer client.Close()
+	locks := holdfast.New(client, holdfast.WithTTL(frozenTTL))
+	defer locks.Close()
+	lines := bufio.NewScanner(os.Stdin)
+	for {
+		s, err := locks.Mutex(name).Acquire(context.Background())
+		if err != nil {
+			return err
+		}
+		ctx := s.Context()
+		fmt.Println("held")
+		for last := time.Now(); ; {
+			now := time.Now()
+			stopped := now.Sub(last) > frozenTTL
+			last = now
+			err := ctx.Err() // the first look, if it was stopped before it
+			if stopped {
+				if err == nil {
+					fmt.Println("live")
+				} else {
+					fmt.Println("done:", context.Cause(ctx))
+				}
+				break
+			}
+			if err != nil { // stopped within the few instructions above, or starved
+				fmt.Println("done:", context.Cause(ctx))
+				break
+			}
+		}
+		if !lines.Scan() {
+			return nil
+		}
+		_ = s.Release(context.Background())
+	}
+}
+
+// TestFrozenProcess: a process that is stopped past its lease finds its context done at
+// the first look, before the runtime has had the time to fire a timer.
+func TestFrozenProcess(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	const processes, trials = 2, 25
+	for p := range processes {
+		t.Run(fmt.Sprint(p), func(t *testing.T) {
+			t.Parallel()
+			child := startChild(t, "frozen", server.Addr(), fmt.Sprint(p))
+			for i := range trials {
+				child.expect(t, "held")
+				_ = child.cmd.Process.Signal(syscall.SIGSTOP)
+				time.Sleep(2 * frozenTTL)
+				_ = child.cmd.Process.Signal(syscall.SIGCONT)
+				if got := child.line(t); !strings.HasPrefix(got, "done: ") || !strings.Contains(got, "expired") {
+					t.Errorf("trial %d: %s", i, got)
+				}
+				fmt.Fprintln(child.in)
+			}
+		})
+	}
+}
