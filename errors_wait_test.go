@@ -69,7 +69,7 @@ var troubles = []trouble{
 	{
 		name: "busy", on: "real", says: "BUSY",
 		begin: func(e *env, _ redistest.Link, _ []string) {
-			e.must(e.direct.ConfigSet(e.ctx(), "busy-reply-threshold", "1").Err())
+			e.must(e.direct.ConfigSet(e.ctx(), "lua-time-limit", "1").Err())
 			endless := e.server.Client(func(o *redis.Options) { o.ReadTimeout = time.Minute })
 			go endless.Eval(context.Background(), "while true do end", nil)
 			eventually(e.t, "the script runs", func() bool { return redis.HasErrorPrefix(e.direct.Ping(e.ctx()).Err(), "BUSY") })

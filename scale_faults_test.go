@@ -64,7 +64,7 @@ func TestScaleSlots(t *testing.T) {
 // serveSlots makes the server a Cluster of its own.
 func (e *env) serveSlots() {
 	e.t.Helper()
-	e.must(e.direct.Do(e.ctx(), "cluster", "addslotsrange", 0, 16383).Err())
+	e.must(e.server.ServeSlots(e.ctx(), 0, 16383))
 	eventually(e.t, "the slots are served", func() bool { return e.direct.Set(e.ctx(), "a", "", 0).Err() == nil })
 }
 

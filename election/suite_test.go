@@ -38,6 +38,7 @@ func each(t *testing.T, test func(t *testing.T, e *env)) {
 }
 
 func onFake(t *testing.T, test func(t *testing.T, e *env)) {
+	redistest.NeedsServer(t)
 	synctest.Test(t, func(t *testing.T) {
 		t.Cleanup(func() { time.Sleep(30 * time.Second) }) // what is stuck in go-redis ends by itself
 		f := redistest.NewFake(t)

@@ -30,12 +30,10 @@ func StartCluster(t testing.TB) *Cluster {
 		s := startNode(t)
 		c.Nodes = append(c.Nodes, s)
 		host, port, _ := strings.Cut(c.Nodes[0].Addr(), ":")
-		addSlots := []any{"cluster", "addslots"} // ADDSLOTSRANGE came with Redis 7
-		for slot := i * slots / nodes; slot < (i+1)*slots/nodes; slot++ {
-			addSlots = append(addSlots, slot)
+		if err := s.ServeSlots(ctx, i*slots/nodes, (i+1)*slots/nodes-1); err != nil {
+			t.Fatalf("redistest: cluster addslots: %v", err)
 		}
 		steps := [][]any{
-			addSlots,
 			// Different from the start, so that they need not agree on it.
 			{"cluster", "set-config-epoch", i + 1},
 		}

@@ -8,8 +8,17 @@ import (
 
 // FullEnv, set to "full", makes every test go through all its phases, seeds and
 // rounds. Without it a test that has a great many goes through a part of them,
-// always the same part, and logs which. No test is left out.
+// always the same part, and logs which. No test is left out. NeedsServer has another value.
 const FullEnv = "HOLDFAST_TEST"
+
+// NeedsServer skips a test, or a part of one, in which no real server takes part, if FullEnv is set to "servers":
+// then tests are run on one server after the other, and this part would be the same each time.
+func NeedsServer(t testing.TB) {
+	t.Helper()
+	if os.Getenv(FullEnv) == "servers" {
+		t.Skip("no server takes part")
+	}
+}
 
 // Full reports whether the full set is run.
 func Full() bool { return os.Getenv(FullEnv) == "full" }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Rights returns the rights that an ACL user needs, as docs/acl.md lists them, by the first column of
@@ -52,16 +50,6 @@ func (s *Server) SetUser(t testing.TB, user string, rights ...string) {
 	if err := admin.Do(t.Context(), command...).Err(); err != nil {
 		t.Fatalf("redistest: acl setuser: %v", err)
 	}
-}
-
-// KnowsChannels reports whether a server has rights to channels: Redis 6.0 does not.
-func KnowsChannels(t testing.TB, admin *redis.Client) bool {
-	t.Helper()
-	info, err := admin.Info(t.Context(), "server").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return !strings.Contains(info, "redis_version:6.0.")
 }
 
 // Denied returns what a server has denied to its users, as reason and what it was about, but for

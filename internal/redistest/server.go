@@ -13,8 +13,24 @@ import (
 // need is missing.
 const RequireEnv = "HOLDFAST_REQUIRE_REDIS"
 
+// ServerEnv names the redis-server that tests start, or another that speaks its protocol, such as
+// Valkey's. By default it is the one on PATH.
+const ServerEnv = "HOLDFAST_REDIS_SERVER"
+
 // ErrNoRedis is returned by StartShared where redis-server is not installed.
 var ErrNoRedis = errors.New("redis-server is not on PATH")
+
+// Program is the path of the redis-server that tests start, or ErrNoRedis.
+func Program() (string, error) {
+	if path := os.Getenv(ServerEnv); path != "" {
+		return path, nil
+	}
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return "", ErrNoRedis
+	}
+	return path, nil
+}
 
 // Server is a real redis-server of its own on 127.0.0.1.
 type Server struct {
@@ -37,9 +53,9 @@ func StartEnv(t testing.TB, env []string, args ...string) *Server {
 
 func startFor(t testing.TB, conf string, args, env []string) *Server {
 	t.Helper()
-	bin, err := exec.LookPath("redis-server")
+	bin, err := Program()
 	if err != nil {
-		missing(t, ErrNoRedis.Error())
+		missing(t, err.Error())
 	}
 	p, err := start(bin, conf, args, env)
 	if err != nil {
@@ -52,9 +68,9 @@ func startFor(t testing.TB, conf string, args, env []string) *Server {
 // StartShared starts a server for many tests, for use in TestMain; the caller
 // calls the returned function at the end. Tests take it by For.
 func StartShared(args ...string) (*Server, func(), error) {
-	bin, err := exec.LookPath("redis-server")
+	bin, err := Program()
 	if err != nil {
-		return nil, nil, ErrNoRedis
+		return nil, nil, err
 	}
 	p, err := start(bin, "", args, nil)
 	if err != nil {

@@ -229,6 +229,7 @@ func TestServerDiesWithTest(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
+	t.Setenv(ServerEnv, "")
 	t.Setenv(RequireEnv, "")
 	var inner testing.TB
 	t.Run("skip", func(t *testing.T) {

@@ -35,6 +35,8 @@ func Each(t *testing.T, test func(e *Env)) {
 
 // OnFake runs the test in a bubble, on miniredis.
 func OnFake(t *testing.T, test func(e *Env)) {
+	t.Helper()
+	redistest.NeedsServer(t)
 	synctest.Test(t, func(t *testing.T) {
 		// Runs last: what is stuck in go-redis ends with its own time-outs, a dial that is
 		// repeated five times for one.
