@@ -59,9 +59,9 @@ var libraries = []proof.Library{proof.Holdfast, proof.HoldfastReplicas, rueidisl
 
 // options is what the command line says.
 type options struct {
-	config  proof.Config
-	deploy  []setting
-	out, md string
+	config        proof.Config
+	deploy        []setting
+	out, md, json string
 }
 
 // setting is a deployment, with or without the failover grace.
@@ -97,6 +97,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.DurationVar(&c.Hold, "hold", 2*time.Second, "with -fresh, how long a lock is held at most")
 	flags.StringVar(&o.out, "out", os.TempDir(), "`directory` for histories that break the promise")
 	flags.StringVar(&o.md, "md", "", "write the report to this `file`, too")
+	flags.StringVar(&o.json, "json", "", "write the sums of the counts to this `file`, as JSON")
 	if err = flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -146,6 +147,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 	}
 	if o.md != "" {
 		if err := os.WriteFile(o.md, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if o.json != "" {
+		if err := report.writeSums(o.json); err != nil {
 			return err
 		}
 	}

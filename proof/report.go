@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/proof"
+	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
 // report says what a run found.
@@ -49,7 +49,7 @@ func (r *report) markdown() string {
 	if !slices.ContainsFunc(args, func(s string) bool { return strings.HasPrefix(strings.TrimLeft(s, "-"), "seed") }) {
 		args = append(args, "-seed", fmt.Sprint(c.Seed))
 	}
-	fmt.Fprintf(&b, "%s\n`go -C proof run . %s` on %s (it took %v): %s with redis-server %s, %s, %s/%s, %d CPUs.\n"+
+	fmt.Fprintf(&b, "%s\n`go -C proof run . %s` on %s (it took %v): %s with %s, %s, %s/%s, %d CPUs.\n"+
 		"%d worker processes with %d clients each, of two goroutines each; %d locks with a TTL of %v. Seed %d.\n\n",
 		head, strings.Join(args, " "), r.begin.UTC().Format(time.DateOnly), time.Since(r.begin).Round(time.Second), c.Library.Name,
 		redisVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(),
@@ -190,11 +190,16 @@ func commas(n int) string {
 	return s
 }
 
+// redisVersion is what the server that was used says of itself.
 func redisVersion() string {
-	out, _ := exec.Command("redis-server", "--version").Output()
-	m := regexp.MustCompile(`v=(\S+)`).FindSubmatch(out)
+	program, err := redistest.Program()
+	if err != nil {
+		return "?"
+	}
+	out, _ := exec.Command(program, "--version").Output()
+	m := regexp.MustCompile(`^(\S+) server v=(\S+)`).FindSubmatch(out)
 	if m == nil {
 		return "?"
 	}
-	return cmp.Or(string(m[1]), "?")
+	return strings.ToLower(string(m[1])) + "-server " + string(m[2])
 }

@@ -37,7 +37,7 @@ func newClockFile(t testing.TB) (*clockFile, []string) {
 	if err := os.WriteFile(source, clockSource, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(gcc, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl").CombinedOutput(); err != nil {
+	if out, err := exec.Command(gcc, "-shared", "-fPIC", "-O1", "-o", library, source).CombinedOutput(); err != nil {
 		t.Fatalf("proof: gcc: %v\n%s", err, out)
 	}
 	c := &clockFile{path: filepath.Join(dir, "offset")}

@@ -193,7 +193,7 @@ func (d *director) deal() {
 		k := &deck{r: rand.New(rand.NewPCG(d.Seed, uint64(i)))}
 		for _, f := range allFaults {
 			if strings.HasPrefix(track, f.track) && d.excuses(&f) == (track == excusing) &&
-				f.applies(d.Deployment) && (!f.injected || d.Library.Injects) && d.chosen(f.name) {
+				f.applies(d.Deployment) && d.rig.has(f.command) && (!f.injected || d.Library.Injects) && d.chosen(f.name) {
 				k.cards = append(k.cards, f)
 			}
 		}

@@ -3,10 +3,7 @@ package proof
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/holdfast-go/holdfast/internal/redistest"
 )
@@ -116,7 +113,6 @@ var clusterFaults = []fault{
 		}
 		return errors.Join(s.taken(old), s.replicated())
 	}},
-	{name: "slot migrated", track: server, on: []string{Cluster}, settle: 3 * time.Second, do: migrate},
 }
 
 func (s *strike) replicaOf(master *redistest.Server) *redistest.Server {
@@ -140,53 +136,4 @@ func (s *strike) taken(old *redistest.Server) error {
 		}
 		return masters == 3
 	})
-}
-
-// migrate moves the slot of a lock to another master, with its keys.
-func migrate(s *strike) error {
-	ctx := context.Background()
-	name := s.d.locks[s.r.IntN(len(s.d.locks))]
-	s.note = name
-	var from, to *redis.Client
-	masters := s.masters()
-	slot := int(s.nodes[masters[0]].ClusterKeySlot(ctx, name).Val())
-	var toAt *redistest.Server
-	for _, m := range masters {
-		if s.nodes[m].Get(ctx, name).Err() == nil || errors.Is(s.nodes[m].Get(ctx, name).Err(), redis.Nil) {
-			from = s.nodes[m]
-		} else if to == nil || s.r.IntN(2) == 0 {
-			to, toAt = s.nodes[m], m
-		}
-	}
-	if from == nil || to == nil {
-		return fmt.Errorf("slot %d: nobody serves it, or everybody", slot)
-	}
-	fromID, toID := from.Do(ctx, "cluster", "myid").Val(), to.Do(ctx, "cluster", "myid").Val()
-	if err := to.Do(ctx, "cluster", "setslot", slot, "importing", fromID).Err(); err != nil {
-		return err
-	}
-	if err := from.Do(ctx, "cluster", "setslot", slot, "migrating", toID).Err(); err != nil {
-		return err
-	}
-	host, port := hostPort(toAt)
-	for range 100 {
-		time.Sleep(s.between(0, 0.2))
-		keys, err := from.ClusterGetKeysInSlot(ctx, slot, 1).Result()
-		if err != nil {
-			return err
-		}
-		if len(keys) == 0 {
-			break
-		}
-		if err := from.Do(ctx, "migrate", host, port, "", 0, 5000, "keys", keys[0]).Err(); err != nil {
-			return err
-		}
-	}
-	// The new owner first, as redis-cli does it, so that nobody finds the slot unowned.
-	for _, n := range append([]*redistest.Server{toAt}, masters...) {
-		if err := s.nodes[n].Do(ctx, "cluster", "setslot", slot, "node", toID).Err(); err != nil {
-			return err
-		}
-	}
-	return s.replicated()
 }

@@ -12,7 +12,7 @@ import (
 // handFaults are failovers of a healthy deployment, by hand.
 var handFaults = []fault{
 	{name: "SENTINEL FAILOVER", track: server, on: watched, loses: true, settle: 5 * time.Second, moves: true, do: sentinelFailover},
-	{name: "FAILOVER TO", track: server, on: watched, settle: 5 * time.Second, moves: true, do: failoverTo},
+	{name: "FAILOVER TO", track: server, on: watched, settle: 5 * time.Second, moves: true, command: "failover", do: failoverTo},
 	{name: "replica promoted by hand", track: server, on: []string{Moved}, loses: true, do: promote},
 	{name: "replica promoted by hand, and given up again", track: server, on: []string{Moved}, loses: true, do: thereAndBack},
 	{name: "master killed, replica promoted by hand", track: server, on: []string{Moved}, loses: true, do: killAndPromote},

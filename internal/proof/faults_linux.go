@@ -25,7 +25,9 @@ type fault struct {
 	// injected: it is for libraries whose clients can be told.
 	injected bool
 	moves    bool // it makes other servers masters
-	do       func(s *strike) error
+	// command is what the servers must have for it, as COMMAND INFO calls it, if not all have it.
+	command string
+	do      func(s *strike) error
 }
 
 // Tracks.
@@ -166,4 +168,4 @@ func (f *fault) unsettles() bool { return f.loses || f.begins || f.moves }
 func (f *fault) applies(kind string) bool { return f.on == nil || slices.Contains(f.on, kind) }
 
 // allFaults is every fault there is.
-var allFaults = slices.Concat(networkFaults, workerFaults, injectedFaults, serverFaults, clockFaults, sentinelFaults, handFaults, clusterFaults)
+var allFaults = slices.Concat(networkFaults, workerFaults, injectedFaults, serverFaults, clockFaults, sentinelFaults, handFaults, clusterFaults, slotFaults)

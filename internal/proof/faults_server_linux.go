@@ -72,9 +72,16 @@ func restart(s *strike) error {
 // powerCut kills the server and takes from its AOF what was not on the disk yet: with everysec that of
 // up to a second.
 func powerCut(s *strike) error {
-	files, err := filepath.Glob(s.servers[0].Dir() + "/appendonlydir/*.incr.aof") // Redis 7
-	if len(files) != 1 || err != nil {
-		return fmt.Errorf("%d AOFs to cut: %w", len(files), err)
+	var files []string
+	for _, pattern := range []string{"appendonlydir/*.incr.aof", "appendonly.aof"} { // the second before Redis 7
+		found, err := filepath.Glob(filepath.Join(s.servers[0].Dir(), pattern))
+		if err != nil {
+			return err
+		}
+		files = append(files, found...)
+	}
+	if len(files) != 1 {
+		return fmt.Errorf("%d AOFs to cut: %q", len(files), files)
 	}
 	on, err := os.Stat(files[0])
 	if err != nil {

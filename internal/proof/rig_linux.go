@@ -225,6 +225,11 @@ func (g *rig) info(s *redistest.Server, section, field string) string {
 	return ""
 }
 
+// has reports whether the servers have the command; all have "".
+func (g *rig) has(command string) bool {
+	return command == "" || redistest.Has(g.t, g.nodes[g.servers[0]], command)
+}
+
 func (g *rig) role(s *redistest.Server) string { return g.info(s, "replication", "role") }
 
 // await waits until the condition holds.
