@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test race scale check fuzz mutants proof ci
+.PHONY: help demo docs test race scale check fuzz mutants proof servers ci
 
 FUZZTIME ?= 10s
 PROOFTIME ?= 10m
@@ -43,6 +43,9 @@ mutants: ## break one safety rule at a time: the tests must notice each
 
 proof: ## faults on every deployment for PROOFTIME (10m), checked
 	go -C proof run . -for $(PROOFTIME)
+
+servers: ## other versions of Redis and Valkey: the tests and 90 s of the proof on each; docs/servers.md
+	go run ./internal/servers -md docs/servers.md
 
 ci: ## what CI runs; installs redis-server, python3-redis, jq and gcc by apt-get
 	bash .ci/run

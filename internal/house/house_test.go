@@ -36,7 +36,7 @@ var floors = [][]string{
 	{"internal/redistest"},
 	{"internal/locktest", "holdfasttest"},
 	{"internal/rig"},
-	{"internal/proof", "internal/picture", "internal/mutants"},
+	{"internal/proof", "internal/picture", "internal/mutants", "internal/servers"},
 	{"cmd/holdfast"},
 }
 
