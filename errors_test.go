@@ -89,10 +89,8 @@ func (e *env) client() redis.UniversalClient {
 // as returns a client of a user with these rights.
 func (e *env) as(rights ...string) *redis.Client {
 	e.t.Helper()
-	args := []any{"ACL", "SETUSER", "guest", "reset", "on", ">guest", "&*"}
-	for _, r := range rights {
-		args = append(args, r)
-	}
+	args := []any{"ACL", "SETUSER", "guest", "reset", "on", ">guest"}
+	args = append(args, redistest.KnownRights(e.t, e.direct, append([]string{"&*"}, rights...)...)...)
 	e.must(e.direct.Do(e.ctx(), args...).Err())
 	return e.server.Client(func(o *redis.Options) { o.Username, o.Password = "guest", "guest" })
 }

@@ -79,7 +79,7 @@ var troubles = []trouble{
 	{
 		name: "paused", on: "real", // for as long as the others last: it can't be called off
 		begin: func(e *env, _ redistest.Link, _ []string) {
-			e.must(e.direct.Do(e.ctx(), "CLIENT", "PAUSE", 1000, "ALL").Err())
+			e.must(e.direct.Do(e.ctx(), "CLIENT", "PAUSE", 1000).Err())
 		},
 		end: func(*env, redistest.Link) {},
 	},

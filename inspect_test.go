@@ -163,10 +163,7 @@ func TestListErrors(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	admin := server.Client()
-	user := []any{"acl", "setuser", "half", "reset", "on", ">secret", "+@all", "~holdfast:2:*", "~mine:*", "allchannels"}
-	if err := admin.Do(t.Context(), user...).Err(); err != nil {
-		t.Fatal(err)
-	}
+	server.SetUser(t, "half", "+@all", "~holdfast:2:*", "~mine:*", "&*")
 	all := holdfast.New(admin)
 	defer all.Close()
 	for _, name := range []string{"mine:a", "mine:b", "theirs"} {

@@ -72,8 +72,8 @@ func (e *env) serveSlots() {
 func TestScaleRights(t *testing.T) {
 	t.Parallel()
 	onReal(t, func(t *testing.T, e *env) {
-		e.must(e.direct.Do(e.ctx(), "acl", "setuser", "u", "on", ">p", "+@all", "&*", "~app*", "~holdfast:2:*app*").Err())
-		l := holdfast.New(e.server.Client(func(o *redis.Options) { o.Username, o.Password = "u", "p" }))
+		e.server.SetUser(e.t, "u", "+@all", "&*", "~app*", "~holdfast:2:*app*")
+		l := holdfast.New(e.server.Client(func(o *redis.Options) { o.Username, o.Password = "u", "secret" }))
 		t.Cleanup(func() { _ = l.Close() })
 		failed := tryAll(e, l, append(names(500, "app"), "forbidden"))
 		if err := failed["forbidden"]; err == nil || !strings.Contains(err.Error(), "NOPERM") {

@@ -231,6 +231,9 @@ func TestWaitingWithoutMessages(t *testing.T) {
 	t.Run("no right to the channel", func(t *testing.T) {
 		t.Parallel()
 		onReal(t, func(t *testing.T, e *env) {
+			if !redistest.KnowsChannels(t, e.direct) {
+				redistest.Lacks(t, e.direct, "rights to channels")
+			}
 			e.untold(func() *holdfast.Locker {
 				l := holdfast.New(e.as("~*", "+@all", "resetchannels"))
 				t.Cleanup(func() { _ = l.Close() })

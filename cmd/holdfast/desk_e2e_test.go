@@ -45,9 +45,7 @@ func newDesk(t *testing.T) *desk {
 	d.write("etc/holdfast/password", "secret\n")
 	d.write("etc/holdfast/env", "REDIS_URL=redis://"+d.Addr()+"\n")
 	for _, user := range []string{"cron", "worker"} {
-		if err := d.client.Do(t.Context(), "acl", "setuser", user, "on", ">secret", "allkeys", "allchannels", "allcommands").Err(); err != nil {
-			t.Fatal(err)
-		}
+		d.SetUser(t, user, "~*", "&*", "+@all")
 	}
 	return d
 }

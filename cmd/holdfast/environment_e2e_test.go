@@ -6,13 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
 // TestProgramEnvironment: the program is not told how to log in to Redis, unless that is asked for.
 func TestProgramEnvironment(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.client.Do(t.Context(), "ACL", "SETUSER", "worker", "on", ">Q1Z", "~*", "&*", "+@all")
+	r.allow(t, append([]any{">Q1Z"}, redistest.KnownRights(t, r.client, "~*", "&*", "+@all")...)...)
 	for _, args := range [][]string{{"run"}, {"lead", "--restart", "never"}} {
 		for _, pass := range []bool{false, true} {
 			all := slices.Clone(args)
@@ -51,11 +53,19 @@ func TestPasswordFileIsNotPassedOn(t *testing.T) {
 	write(t, file, "any\n")
 	for _, pass := range []string{"--pass-redis=false", "--pass-redis=true"} {
 		tool := newTool(t, "worker@"+r.Addr(), "run", pass, "a", "--", "env")
-		r.client.Do(t.Context(), "ACL", "SETUSER", "worker", "on", "nopass", "~*", "&*", "+@all")
+		r.allow(t, append([]any{"nopass"}, redistest.KnownRights(t, r.client, "~*", "&*", "+@all")...)...)
 		tool.cmd.Env = append(tool.cmd.Env, envPasswordFile+"="+file)
 		tool.start().wait()
 		if strings.Contains(tool.out(), envPasswordFile) != (pass == "--pass-redis=true") || !strings.Contains(tool.out(), "HOLDFAST_NAME=a") {
 			t.Errorf("%s: %s%s", pass, tool.out(), tool.err())
 		}
+	}
+}
+
+// allow gives the user worker these rights.
+func (r *rig) allow(t *testing.T, rights ...any) {
+	t.Helper()
+	if err := r.client.Do(t.Context(), append([]any{"acl", "setuser", "worker", "on"}, rights...)...).Err(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Rights returns the rights that an ACL user needs, as docs/acl.md lists them, by the first column of
@@ -41,15 +43,23 @@ func Rights(t testing.TB) map[string][]string {
 func (s *Server) SetUser(t testing.TB, user string, rights ...string) {
 	t.Helper()
 	admin := s.Client()
-	command := []any{"acl", "setuser", user, "reset", "on", ">secret"}
-	for _, right := range rights {
-		if right[0] != '&' || KnowsChannels(t, admin) {
-			command = append(command, right)
-		}
-	}
+	command := append([]any{"acl", "setuser", user, "reset", "on", ">secret"}, KnownRights(t, admin, rights...)...)
 	if err := admin.Do(t.Context(), command...).Err(); err != nil {
 		t.Fatalf("redistest: acl setuser: %v", err)
 	}
+}
+
+// KnownRights returns rights as arguments of ACL SETUSER, without those to channels if the server has none such:
+// then every user has them all.
+func KnownRights(t testing.TB, admin *redis.Client, rights ...string) (known []any) {
+	t.Helper()
+	channels := KnowsChannels(t, admin)
+	for _, right := range rights {
+		if channels || right[0] != '&' && right != "allchannels" {
+			known = append(known, right)
+		}
+	}
+	return known
 }
 
 // Denied returns what a server has denied to its users, as reason and what it was about, but for

@@ -68,6 +68,9 @@ func TestReplicasPass(t *testing.T) {
 	t.Parallel()
 	master, replicas := locktest.Replicated(t, 1)
 	replica := replicas[0]
+	if admin := master.Client(); !redistest.KnowsChannels(t, admin) {
+		redistest.Lacks(t, admin, "rights to channels")
+	}
 	if err := master.Client().Do(t.Context(), "acl", "setuser", "default", "resetchannels").Err(); err != nil {
 		t.Fatal(err)
 	}

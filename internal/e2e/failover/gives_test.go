@@ -103,6 +103,9 @@ func TestRelease(t *testing.T) {
 	for name, others := range map[string]bool{"heir first": false, "another first": true} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
+			if admin := r.a.Client(); !redistest.KnowsChannels(t, admin) {
+				redistest.Lacks(t, admin, "rights to channels")
+			}
 			for _, s := range []*redistest.Server{r.a, r.b} {
 				// Without messages nobody knows whether others wait, and so the lock does not stay in its
 				// holder's process.
