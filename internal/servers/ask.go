@@ -121,7 +121,7 @@ func code(err error) string {
 
 // ask starts a server and asks it all questions.
 func (res *result) ask(ctx context.Context) error {
-	res.answers = make(map[string]string)
+	res.Answers = make(map[string]string)
 	s, stop, err := redistest.StartShared()
 	if err != nil {
 		return err
@@ -129,11 +129,11 @@ func (res *result) ask(ctx context.Context) error {
 	defer stop()
 	c := redis.NewClient(&redis.Options{Addr: s.Addr()})
 	defer c.Close()
-	if res.version, err = redistest.Version(ctx, c); err != nil {
+	if res.Version, err = redistest.Version(ctx, c); err != nil {
 		return err
 	}
 	for _, q := range questions {
-		res.answers[q.what] = q.ask(ctx, c)
+		res.Answers[q.what] = q.ask(ctx, c)
 	}
 	return nil
 }

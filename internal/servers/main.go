@@ -5,7 +5,7 @@
 //	go run ./internal/servers -proof 0 redis-8.0        # the suite alone, on one
 //	go run ./internal/servers -suite=false -proof 10m valkey-9.1
 //	go run ./internal/servers -get                      # only gets them, and prints where they are
-//	go run ./internal/servers -md docs/servers.md       # writes the report, too
+//	go run ./internal/servers -md docs/servers.md       # writes the report, too, with the last result on each
 //
 // It gets the servers from the mirror that the machine's own apt is set up with, unpacks them with the C
 // library of their own release into -cache, and installs nothing. They run on 127.0.0.1 and keep nothing.
@@ -60,7 +60,7 @@ func parse(args []string) (*options, error) {
 	}
 	flags.StringVar(&o.cache, "cache", filepath.Join(cache, "holdfast-servers"), "`directory` for what is unpacked")
 	flags.StringVar(&o.md, "md", "", "write the report to this `file`")
-	flags.StringVar(&o.log, "log", filepath.Join(os.TempDir(), "holdfast-servers"), "`directory` for what tests and proof print")
+	flags.StringVar(&o.log, "log", filepath.Join(os.TempDir(), "holdfast-servers"), "`directory` for the results, and for what tests and proof print")
 	flags.BoolVar(&o.get, "get", false, "only get the servers, and print where their redis-server is")
 	flags.BoolVar(&o.suite, "suite", true, "run the conformance suite")
 	flags.DurationVar(&o.proof, "proof", 90*time.Second, "how long the proof runs on each; 0: not at all")
@@ -108,38 +108,36 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	begin := time.Now()
-	var results []*result
 	var errs []error
 	for _, r := range o.chosen {
-		result, err := o.one(ctx, r)
+		err := o.one(ctx, &result{release: r, When: time.Now(), Args: args})
 		if err != nil {
 			err = fmt.Errorf("%s: %w", r.name, err)
 			fmt.Fprintln(os.Stderr, "servers:", err)
 			errs = append(errs, err)
 		}
-		results = append(results, result)
 	}
-	if !o.get && o.md != "" {
-		errs = append(errs, os.WriteFile(o.md, []byte(markdown(args, begin, results)), 0o644))
+	if o.md != "" {
+		results, err := kept(o.log)
+		errs = append(errs, err, os.WriteFile(o.md, []byte(markdown(results)), 0o644))
 	}
 	return errors.Join(errs...)
 }
 
-// one does on one server what is asked for. There is a result, of what was done, also if there is an error.
-func (o *options) one(ctx context.Context, r *release) (*result, error) {
-	res := &result{release: r}
-	if res.missing = r.get(o.cache); res.missing != nil {
-		return res, res.missing
+// one does on one server what is asked for, and keeps what came of it.
+func (o *options) one(ctx context.Context, res *result) error {
+	if err := res.release.get(o.cache); err != nil {
+		res.Missing = err.Error()
+		return errors.Join(err, res.keep(o.log))
 	}
-	server := filepath.Join(r.bin(o.cache), "redis-server")
+	server := filepath.Join(res.release.bin(o.cache), "redis-server")
 	if o.get {
 		_, err := fmt.Println(server)
-		return res, err
+		return err
 	}
 	for name, value := range map[string]string{redistest.ServerEnv: server, redistest.RequireEnv: "1", redistest.FullEnv: "servers"} {
 		if err := os.Setenv(name, value); err != nil {
-			return res, err
+			return err
 		}
 	}
 	err := res.ask(ctx)
@@ -149,5 +147,5 @@ func (o *options) one(ctx context.Context, r *release) (*result, error) {
 	if o.proof > 0 {
 		err = errors.Join(err, o.runProof(ctx, res))
 	}
-	return res, err
+	return errors.Join(err, res.keep(o.log))
 }

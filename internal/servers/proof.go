@@ -48,13 +48,13 @@ const atOnce = "CLUSTER MIGRATESLOTS"
 // runProof runs the proof with all faults on every deployment, and, where the server has it, with atomic slot
 // migrations alone, a third as long.
 func (o *options) runProof(ctx context.Context, res *result) (err error) {
-	if res.proof, err = o.prove(ctx, res, "proof", "-for", o.proof.String()); err != nil || res.answers[migrateSlots] != "yes" {
+	if res.Proof, err = o.prove(ctx, res, "proof", "-for", o.proof.String()); err != nil || res.Answers[migrateSlots] != "yes" {
 		return err
 	}
 	long := (o.proof / 3).Round(time.Second)
-	res.slots, err = o.prove(ctx, res, "slots", "-for", "1s", "-strikes", long.String(), "-deploy", "cluster", "-faults", atOnce)
+	res.Slots, err = o.prove(ctx, res, "slots", "-for", "1s", "-strikes", long.String(), "-deploy", "cluster", "-faults", atOnce)
 	if err == nil {
-		if n, _ := res.slots.struck(atOnce); n == 0 {
+		if n, _ := res.Slots.struck(atOnce); n == 0 {
 			err = errors.New("no slot was migrated at once, though the server says that it can")
 		}
 	}

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -12,12 +17,44 @@ import (
 // result is what came of one server.
 type result struct {
 	release *release
-	missing error // why the server could not be had
-	version string
-	answers map[string]string
-	tests   *tests  // nil: not run
-	proof   *counts // nil: not run, or it has not told
-	slots   *counts // of atomic slot migrations alone
+	When    time.Time
+	Args    []string // of the command
+	Missing string   // why the server could not be had
+	Version string
+	Answers map[string]string
+	Tests   *tests  // nil: not run
+	Proof   *counts // nil: not run, or it has not told
+	Slots   *counts // of atomic slot migrations alone
+}
+
+// file is where a result is kept until the next run on that server.
+func (r *result) file(dir string) string { return filepath.Join(dir, r.release.name+".json") }
+
+func (r *result) keep(dir string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(r.file(dir), text, 0o644)
+}
+
+// kept returns the last result on each server of which there is one.
+func kept(dir string) (all []*result, err error) {
+	for i := range releases {
+		r := &result{release: &releases[i]}
+		text, err := os.ReadFile(r.file(dir))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = json.Unmarshal(text, r)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.file(dir), err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 const head = `# Servers
@@ -32,20 +69,21 @@ Sentinels and of a Cluster, asked for or not. Least rights are the tests whose u
 `
 
 // markdown is the report.
-func markdown(args []string, begin time.Time, results []*result) string {
+func markdown(results []*result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\nMade by `go run ./internal/servers %s` on %s (it took %v): %s, %s/%s, %d CPUs.\n\n", head, strings.Join(args, " "),
-		begin.UTC().Format(time.DateOnly), time.Since(begin).Round(time.Second), runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	fmt.Fprintf(&b, "%s\nMade by `make servers`, or one server after the other by the commands below: %s, %s/%s, %d CPUs.\n\n", head,
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	b.WriteString("| server | from Debian | conformance suite | proof | failover | atomic slot migration | least rights |\n|---|---|---|---|---|---|---|\n")
 	for _, r := range results {
-		if r.missing != nil {
+		if r.Missing != "" {
 			fmt.Fprintf(&b, "| %s | %s: not to be had | – | – | – | – | – |\n", r.release.name, strings.Join(r.release.suites, ", "))
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", r.version, strings.Join(r.release.suites, ", "),
-			r.tests, r.proof, r.failovers(), r.migrations(), r.rights())
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", r.Version, strings.Join(r.release.suites, ", "),
+			r.Tests, r.Proof, r.failovers(), r.migrations(), r.rights())
 	}
 	b.WriteString("\n" + foot)
+	commands(&b, results)
 	differences(&b, results)
 	without(&b, results)
 	return b.String()
@@ -56,15 +94,15 @@ func (t *tests) String() string {
 	if t == nil {
 		return "not run"
 	}
-	text := fmt.Sprintf("%d passed", len(t.passed))
-	if n := len(t.again); n > 0 {
+	text := fmt.Sprintf("%d passed", len(t.Passed))
+	if n := len(t.Again); n > 0 {
 		text += fmt.Sprintf(", %d of them only by themselves", n)
 	}
-	if len(t.skipped) > 0 {
-		text += fmt.Sprintf(", %d can't be run there", len(t.skipped))
+	if len(t.Skipped) > 0 {
+		text += fmt.Sprintf(", %d can't be run there", len(t.Skipped))
 	}
-	if len(t.failed) > 0 {
-		text = fmt.Sprintf("**%d failed**, %s", len(t.failed), text)
+	if len(t.Failed) > 0 {
+		text = fmt.Sprintf("**%d failed**, %s", len(t.Failed), text)
 	}
 	return text
 }
@@ -82,20 +120,20 @@ func (c *counts) String() string {
 }
 
 func (r *result) failovers() string {
-	if r.proof == nil {
+	if r.Proof == nil {
 		return "not run"
 	}
-	return r.proof.times("failover", "FAILOVER")
+	return r.Proof.times("failover", "FAILOVER")
 }
 
 func (r *result) migrations() string {
 	switch {
-	case r.answers[migrateSlots] != "yes":
+	case r.Answers[migrateSlots] != "yes":
 		return "not on this server"
-	case r.slots == nil:
+	case r.Slots == nil:
 		return "not run"
 	}
-	return r.slots.times(atOnce)
+	return r.Slots.times(atOnce)
 }
 
 // times says how often these faults struck, and whether anything was found.
@@ -113,17 +151,17 @@ func (c *counts) times(parts ...string) string {
 
 // rights says what came of the tests about rights.
 func (r *result) rights() string {
-	if r.tests == nil {
+	if r.Tests == nil {
 		return "not run"
 	}
 	about := func(name string) bool { return strings.Contains(name, "Rights") }
 	passed, failed := 0, 0
-	for _, name := range r.tests.passed {
+	for _, name := range r.Tests.Passed {
 		if about(name) {
 			passed++
 		}
 	}
-	for _, name := range r.tests.failed {
+	for _, name := range r.Tests.Failed {
 		if about(name) {
 			failed++
 		}
@@ -134,13 +172,21 @@ func (r *result) rights() string {
 	return fmt.Sprintf("%d passed", passed)
 }
 
+// commands writes how each result was made.
+func commands(b *strings.Builder, results []*result) {
+	b.WriteString("\n")
+	for _, r := range results {
+		fmt.Fprintf(b, "- %s: `go run ./internal/servers %s` on %s\n", r.release.name, strings.Join(r.Args, " "), r.When.UTC().Format(time.DateOnly))
+	}
+}
+
 // differences writes what each server answered.
 func differences(b *strings.Builder, results []*result) {
 	b.WriteString("\n## What differs\n\n|  |")
 	line := "|---|"
 	for _, r := range results {
-		if r.answers != nil {
-			b.WriteString(" " + r.version + " |")
+		if r.Answers != nil {
+			b.WriteString(" " + r.Version + " |")
 			line += "---|"
 		}
 	}
@@ -148,8 +194,8 @@ func differences(b *strings.Builder, results []*result) {
 	for _, q := range questions {
 		b.WriteString("| " + q.what + " |")
 		for _, r := range results {
-			if r.answers != nil {
-				b.WriteString(" " + strings.ReplaceAll(r.answers[q.what], "|", `\|`) + " |")
+			if r.Answers != nil {
+				b.WriteString(" " + strings.ReplaceAll(r.Answers[q.what], "|", `\|`) + " |")
 			}
 		}
 		b.WriteString("\n")
@@ -161,15 +207,15 @@ func without(b *strings.Builder, results []*result) {
 	b.WriteString("\n## Tests that can't be run on a server, and those that failed\n\n")
 	any := false
 	for _, r := range results {
-		if r.tests == nil {
+		if r.Tests == nil {
 			continue
 		}
 		by := make(map[string][]string)
-		for name, why := range r.tests.skipped {
+		for name, why := range r.Tests.Skipped {
 			by[why] = append(by[why], short(name))
 		}
-		for _, name := range r.tests.failed {
-			by["**failed** on "+r.version] = append(by["**failed** on "+r.version], short(name))
+		for _, name := range r.Tests.Failed {
+			by["**failed** on "+r.Version] = append(by["**failed** on "+r.Version], short(name))
 		}
 		for _, why := range slices.Sorted(maps.Keys(by)) {
 			slices.Sort(by[why])

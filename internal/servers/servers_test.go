@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,12 +52,12 @@ FAIL	p [build failed]
 		t.Fatal(err)
 	}
 	defer log.Close()
-	got := &tests{skipped: make(map[string]string)}
+	got := &tests{Skipped: make(map[string]string)}
 	failed := got.read(bufio.NewScanner(strings.NewReader(events)), log)
 	if want := []string{"p TestA", "p TestA/real"}; !slices.Equal(failed, want) || !slices.Equal(tops(failed), want[:1]) {
 		t.Errorf("failed: %q, of these tests: %q", failed, tops(failed))
 	}
-	if !slices.Equal(got.passed, []string{"p TestB"}) || len(got.skipped) != 1 || got.skipped["p TestC"] != "Redis 6.0.16 lacks rights to channels" {
+	if !slices.Equal(got.Passed, []string{"p TestB"}) || len(got.Skipped) != 1 || got.Skipped["p TestC"] != "Redis 6.0.16 lacks rights to channels" {
 		t.Errorf("%+v", got)
 	}
 }
@@ -67,24 +66,35 @@ FAIL	p [build failed]
 func TestMarkdown(t *testing.T) {
 	faults := map[string]struct{ Strikes, Failed int }{"SENTINEL FAILOVER": {3, 1}, "Cluster failover on demand": {2, 0}, "slot migrated at once (" + atOnce + ")": {5, 0}}
 	good := &result{
-		release: &releases[5], version: "Valkey 9.1.2", answers: map[string]string{migrateSlots: "yes"},
-		tests: &tests{passed: []string{"p TestA", "p TestLeastRights"}, again: []string{"p TestA"}, skipped: map[string]string{"p TestC": "Valkey 9.1.2 lacks legs"}},
-		proof: &counts{Operations: 1000, Found: map[string]int{"overlap": 0}, Faults: faults},
-		slots: &counts{Found: map[string]int{"overlap": 0}, Faults: faults},
+		release: &releases[5], Version: "Valkey 9.1.2", Answers: map[string]string{migrateSlots: "yes"},
+		Tests: &tests{Passed: []string{"p TestA", "p TestLeastRights"}, Again: []string{"p TestA"}, Skipped: map[string]string{"p TestC": "Valkey 9.1.2 lacks legs"}},
+		Proof: &counts{Operations: 1000, Found: map[string]int{"overlap": 0}, Faults: faults},
+		Slots: &counts{Found: map[string]int{"overlap": 0}, Faults: faults},
 	}
 	bad := &result{
-		release: &releases[0], version: "Redis 6.0.16", answers: map[string]string{migrateSlots: "no"},
-		tests: &tests{passed: []string{"p TestA"}, failed: []string{"p TestLeastRights"}},
-		proof: &counts{Found: map[string]int{"overlap": 2}, Faults: faults},
+		release: &releases[0], Version: "Redis 6.0.16", Answers: map[string]string{migrateSlots: "no"},
+		Tests: &tests{Passed: []string{"p TestA"}, Failed: []string{"p TestLeastRights"}},
+		Proof: &counts{Found: map[string]int{"overlap": 2}, Faults: faults},
 	}
-	gone := &result{release: &releases[1], missing: errors.New("no mirror")}
-	text := markdown([]string{"-proof", "9s"}, time.Now(), []*result{good, bad, gone})
+	gone := &result{release: &releases[1], Missing: "no mirror"}
+	dir := t.TempDir()
+	for _, r := range []*result{good, bad, gone} {
+		r.Args = []string{"-proof", "9s"}
+		if err := r.keep(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	results, err := kept(dir)
+	if err != nil || len(results) != 3 {
+		t.Fatalf("%d results are kept, %v", len(results), err)
+	}
+	text := markdown(results)
 	for _, want := range []string{
-		"`go run ./internal/servers -proof 9s`",
+		"- redis-6.0: `go run ./internal/servers -proof 9s` on ",
 		"| Valkey 9.1.2 | forky | 2 passed, 1 of them only by themselves, 1 can't be run there | nothing found in 1000 operations under 10 faults | 5 (1) times, nothing found | 5 times, nothing found | 1 passed |",
 		"| Redis 6.0.16 | bullseye | **1 failed**, 1 passed | **2 found**: map[overlap:2] | 5 (1) times, **something found** | not on this server | **1 failed**, 0 passed |",
 		"| redis-7.0 | bookworm: not to be had | – |",
-		"| " + migrateSlots + " | yes | no |",
+		"| " + migrateSlots + " | no | yes |",
 		"- Valkey 9.1.2 lacks legs: `TestC`\n",
 		"- **failed** on Redis 6.0.16: `TestLeastRights`\n",
 	} {
@@ -101,12 +111,12 @@ func TestAsk(t *testing.T) {
 	if err := r.ask(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	name, version, _ := strings.Cut(r.version, " ")
+	name, version, _ := strings.Cut(r.Version, " ")
 	if (name != "Redis" && name != "Valkey") || version == "" {
-		t.Errorf("the server is %q", r.version)
+		t.Errorf("the server is %q", r.Version)
 	}
 	for _, q := range questions {
-		if answer := r.answers[q.what]; answer == "" || strings.HasPrefix(answer, "ERR") {
+		if answer := r.Answers[q.what]; answer == "" || strings.HasPrefix(answer, "ERR") {
 			t.Errorf("%s: %q", q.what, answer)
 		}
 	}

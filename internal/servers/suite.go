@@ -27,16 +27,16 @@ type event struct {
 
 // tests is what came of the suite.
 type tests struct {
-	passed, failed []string
-	again          []string          // of those that passed: only by themselves
-	skipped        map[string]string // the reasons
+	Passed, Failed []string
+	Again          []string          // of those that passed: only by themselves
+	Skipped        map[string]string // the reasons
 }
 
 // runSuite runs the conformance suite. A test that fails while others run may have failed because the machine
 // was busy, so it is run again by itself, and the report says so.
 func (o *options) runSuite(ctx context.Context, res *result) error {
-	t := &tests{skipped: make(map[string]string)}
-	res.tests = t
+	t := &tests{Skipped: make(map[string]string)}
+	res.Tests = t
 	log, err := os.Create(filepath.Join(o.log, res.release.name+"-suite.txt"))
 	if err != nil {
 		return err
@@ -54,15 +54,15 @@ func (o *options) runSuite(ctx context.Context, res *result) error {
 				return err
 			}
 			if len(still) == 0 {
-				t.again = append(t.again, name)
+				t.Again = append(t.Again, name)
 			}
-			t.failed = append(t.failed, still...)
+			t.Failed = append(t.Failed, still...)
 		}
 	}
 	switch {
-	case len(t.failed) > 0:
-		return fmt.Errorf("failed: %s; %s has what they said", strings.Join(t.failed, ", "), log.Name())
-	case len(t.passed) == 0:
+	case len(t.Failed) > 0:
+		return fmt.Errorf("failed: %s; %s has what they said", strings.Join(t.Failed, ", "), log.Name())
+	case len(t.Passed) == 0:
 		return errors.New("no test was run")
 	}
 	return nil
@@ -116,9 +116,9 @@ func (t *tests) read(lines *bufio.Scanner, log *os.File) (failed []string) {
 		case e.Action == "fail":
 			failed = append(failed, name)
 		case e.Action == "pass":
-			t.passed = append(t.passed, name)
+			t.Passed = append(t.Passed, name)
 		case e.Action == "skip" && !strings.Contains(said[name], noServer):
-			t.skipped[name] = reason(said[name])
+			t.Skipped[name] = reason(said[name])
 		}
 		if e.Action != "output" && e.Action != "run" {
 			delete(said, name)
