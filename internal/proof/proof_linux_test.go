@@ -159,3 +159,14 @@ func failOn(t *testing.T, h *History, r *Report) {
 		t.Error(text.String())
 	}
 }
+
+// TestOwnSlots: a slot that is on its way is not yet the node's.
+func TestOwnSlots(t *testing.T) {
+	const nodes = "a1 127.0.0.1:1@2 master - 0 1 1 connected 0-99\n" +
+		"b2 127.0.0.1:3@4 myself,master - 0 1 2 connected 100-199 300 [301-<-a1]\n"
+	for slot, want := range map[int]bool{99: false, 100: true, 150: true, 199: true, 200: false, 300: true, 301: false} {
+		if got := ownSlots(nodes, slot); got != want {
+			t.Errorf("slot %d: %v", slot, got)
+		}
+	}
+}
