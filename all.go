@@ -10,7 +10,7 @@ import (
 )
 
 // MaxLocks is how many locks [Locker.AcquireAll] takes at most.
-const MaxLocks = 256
+const MaxLocks = several.MaxLocks // 256
 
 // Sessions is one hold of several locks, each by a session of its own. Its context is done as soon as
 // the first of them ends. The others are still held, and renewed, until Release, so work that notices

@@ -2,13 +2,11 @@ package holdfast
 
 import (
 	"context"
-	"slices"
-	"time"
 
-	"github.com/holdfast-go/holdfast/internal/endctx"
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/queue"
+	"github.com/holdfast-go/holdfast/internal/several"
 )
 
 // acquireAll takes all locks, or gives back what it has.
@@ -32,44 +30,12 @@ func (l *Locker) acquireAll(ctx context.Context, op string, names []string, opts
 	return a, nil
 }
 
-// take takes the locks of calls, and returns of which one the error is.
-func (a *Sessions) take(calls []*call, once bool) (at int, err error) {
-	waiters := make([]*queue.Waiter, len(calls))
-	given := calls[0].Ctx
-	wait, unbind := endctx.Either(given, a.Context()) // the loss of one ends the wait for another
-	defer unbind()
-	began := max(a.l.clock.Now(), 1) // 0 would be the begin of each wait
-	for i, c := range calls {
-		c.Ctx, c.Began, waiters[i] = wait, began, &c.Waiter
-	}
-	told := -1
-	at, err = a.l.queues.All(waiters, once, func(at int, h lease.Holder, err error) error {
-		told = at
-		a.all.Add(h.(*holder))
-		_, err = calls[at].conclude(h, operr.Ended(given, err))
-		return err
-	})
-	switch {
-	case err == nil:
-		if calls[0].conf.Drain > 0 {
-			a.all.Parent().(*endctx.Delayed).Watch()
-		}
-		return told, a.Err() // one of them may have ended meanwhile
-	case told < at:
-		_, err = calls[at].conclude(nil, operr.Ended(given, err))
-	}
-	return at, err
-}
-
 // beginAll checks what can be checked without Redis, and makes the calls, in the order in which all who
 // take several locks take them. name is what err is about.
 func (l *Locker) beginAll(ctx context.Context, names []string, opts []Option) (a *Sessions, calls []*call, name string, err error) {
-	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	switch {
-	case len(names) == 0:
-		return nil, nil, "", invalid("no names are given")
-	case len(names) > MaxLocks:
-		return nil, nil, names[0], invalid("%d names are given, more than %d", len(names), MaxLocks)
+	names, err = several.Order(names)
+	if err != nil {
+		return nil, nil, names[0], invalid("%w", err)
 	}
 	conf, err := *l.conf, l.confErr
 	if len(opts) > 0 && err == nil {
@@ -94,6 +60,18 @@ func (l *Locker) beginAll(ctx context.Context, names []string, opts []Option) (a
 	return a, calls, "", nil
 }
 
+// take takes the locks of calls, and returns of which one the error is.
+func (a *Sessions) take(calls []*call, once bool) (at int, err error) {
+	waiters := make([]*queue.Waiter, len(calls))
+	for i, c := range calls {
+		waiters[i] = &c.Waiter
+	}
+	return a.all.Take(a.l.queues, waiters, once, func(at int, h lease.Holder, err error) error {
+		_, err = calls[at].conclude(h, err)
+		return err
+	})
+}
+
 // undo gives back what nobody will hear of.
 func (a *Sessions) undo(ctx context.Context, why error) {
 	a.all.End(why)
@@ -108,25 +86,8 @@ func (a *Sessions) each(f func(*Session) error) error {
 	return a.all.Each(func(h *holder) error { return f(h.session()) }, a.l.send.Gather)
 }
 
-// ended ends the context, since a session has ended. a is nil for a session that is not one of several.
-func (a *Sessions) ended(h *holder) {
-	if a != nil {
-		a.all.End(h.Cause())
-	}
-}
-
 // String names the locks, without tokens.
 func (a *Sessions) String() string { return a.all.String() }
 
 // GoString is String: %#v must not show the tokens either.
 func (a *Sessions) GoString() string { return a.String() }
-
-// What follows is the holder as one of several.
-
-func (h *holder) LookAt(now time.Duration) { h.lease.LookAt(now) }
-
-// Cause is why the session has ended.
-func (h *holder) Cause() error { return h.ctx.Cause() }
-
-// Name is the lock's.
-func (h *holder) Name() string { return h.m.lock.Name }

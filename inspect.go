@@ -41,26 +41,7 @@ type Info struct {
 	HeldFor time.Duration
 }
 
-func infoOf(r store.Reply) Info {
-	if r.Status == store.Gone {
-		return Info{Waiters: int(r.Place)}
-	}
-	info := Info{
-		Held:     true,
-		Stranger: r.Status == store.Stranger,
-		Kept:     r.Status == store.Kept,
-		Waiters:  int(r.Place),
-		Label:    r.Label,
-		Fence:    r.Fence,
-		TTL:      max(r.TTL, 0),
-		NoExpiry: r.TTL < 0,
-		HeldFor:  r.Age,
-	}
-	if info.Fence != 0 {
-		info.Since = time.UnixMicro(info.Fence).UTC()
-	}
-	return info
-}
+func (m *Mutex) info(r store.Reply) Info { return Info(list.StateOf(r, m.l.grace(m.lock.Name))) }
 
 // Inspect asks Redis who holds the lock. ctx bounds the request.
 func (m *Mutex) Inspect(ctx context.Context) (Info, error) {
@@ -68,9 +49,7 @@ func (m *Mutex) Inspect(ctx context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, operr.Wrap("inspect", m.lock.Name, err)
 	}
-	info := infoOf(r)
-	info.Grace = m.l.grace(m.lock.Name)
-	return info, nil
+	return m.info(r), nil
 }
 
 // Waiter is one process that waits for a lock.
@@ -91,9 +70,7 @@ func (m *Mutex) InspectQueue(ctx context.Context) (Info, []Waiter, error) {
 	for _, w := range r.Queue {
 		queue = append(queue, Waiter(w))
 	}
-	info := infoOf(r)
-	info.Grace = m.l.grace(m.lock.Name)
-	return info, queue, nil
+	return m.info(r), queue, nil
 }
 
 // Entry is a lock that List finds.
@@ -123,7 +100,7 @@ func (l *Locker) List(ctx context.Context, pattern string) iter.Seq2[Entry, erro
 			if err != nil {
 				return yield(Entry{Name: name}, operr.Wrap("inspect", name, operr.Ended(ctx, err)))
 			}
-			info := infoOf(r)
+			info := Info(list.StateOf(r, 0))
 			return !info.Held && info.Waiters == 0 || yield(Entry{name, info}, nil)
 		})
 		if err != nil {

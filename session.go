@@ -104,24 +104,17 @@ func (s *Session) check(ctx context.Context) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	r, err := s.ask(ctx, s.m.l.store.Check(s.lease.ID()))
-	switch {
-	case err != nil:
-		return operr.Ended(ctx, err)
-	case r.Status != store.Held:
-		return s.lease.Lose(lease.LossOf(r.Status))
+	if err := s.lease.Check(s.asker(ctx)); err != nil {
+		return err
 	}
 	return s.Err() // a late answer does not bring a session back
 }
 
-// ask sends a request that is safe to repeat; while the lock's slot migrates, again until it is
-// answered, ctx is done or the session is over.
-func (s *Session) ask(ctx context.Context, call store.Call) (store.Reply, error) {
-	for {
-		r, err := s.m.l.send.Ask(ctx, call)
-		if !store.Moving(err) || ctx.Err() != nil || s.Err() != nil {
-			return r, err
-		}
+// asker sends requests that are safe to repeat: see [send.Sender.AskWhile].
+func (s *Session) asker(ctx context.Context) func(store.Call) (store.Reply, error) {
+	return func(call store.Call) (store.Reply, error) {
+		r, err := s.m.l.send.AskWhile(ctx, call, func() bool { return s.Err() == nil })
+		return r, operr.Ended(ctx, err)
 	}
 }
 
@@ -174,10 +167,7 @@ func (s *Session) extend(ctx context.Context, d time.Duration, replace bool) err
 	if s.conf.NoExpiry {
 		return ErrNoExpiry
 	}
-	err := s.lease.Extend(s.holder(), d, replace, func(call store.Call) (store.Reply, error) {
-		r, err := s.ask(ctx, call)
-		return r, operr.Ended(ctx, err)
-	})
+	err := s.lease.Extend(s.holder(), d, replace, s.asker(ctx))
 	if err == lease.ErrOvertaken && s.Err() != nil {
 		return s.Err() // the end matters more
 	}

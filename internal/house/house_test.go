@@ -27,10 +27,10 @@ const module = "github.com/holdfast-go/holdfast"
 var floors = [][]string{
 	{"scripts", "internal/backoff", "internal/clock", "internal/drain", "internal/endctx", "internal/operr", "internal/task", "internal/within", "internal/model"},
 	{"internal/grace"},
-	{"internal/store", "internal/schedule", "internal/several", "internal/trust"},
+	{"internal/store", "internal/schedule", "internal/trust"},
 	{"internal/lease", "internal/notify", "internal/send"},
 	{"internal/list", "internal/queue", "internal/replicas", "internal/settings", "internal/watchdog"},
-	{"internal/release", "internal/term"},
+	{"internal/release", "internal/several", "internal/term"},
 	{"."},
 	{"election"},
 	{"internal/redistest"},

@@ -14,6 +14,15 @@ var (
 	ErrOvertaken = errors.New("a later request overtook it; the TTL is that one's")
 )
 
+// Check has Redis asked whether the lease is still ours; if it is not, it is lost. ask sends the request.
+func (l *Lease) Check(ask func(store.Call) (store.Reply, error)) error {
+	r, err := ask(l.lock.Env.Store.Check(l.ID()))
+	if err == nil && r.Status != store.Held {
+		err = l.Lose(LossOf(r.Status))
+	}
+	return err
+}
+
 // Extend has the TTL in Redis set to d, or d added to it, for h. ask sends the request. After that the
 // lease is not passed on.
 func (l *Lease) Extend(h Holder, d time.Duration, replace bool, ask func(store.Call) (store.Reply, error)) error {

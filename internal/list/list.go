@@ -1,4 +1,5 @@
-// Package list walks over the locks of a deployment: it scans for their names and asks about each.
+// Package list walks over the locks of a deployment: it scans for their names and asks about each. What
+// Redis says of a lock it makes a State of.
 //
 // It has no mutex. A page is scanned in a goroutine, which Tasks joins, since go-redis ignores the
 // end of a context while it waits for an answer; it ends with the client's time-outs.

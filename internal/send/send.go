@@ -121,6 +121,16 @@ func (s *Sender) Ask(ctx context.Context, call store.Call) (store.Reply, error) 
 	return s.ask(ctx, call, maxCopies)
 }
 
+// AskWhile is Ask, and while the lock's slot migrates it is sent again for as long as wanted says so.
+func (s *Sender) AskWhile(ctx context.Context, call store.Call, wanted func() bool) (store.Reply, error) {
+	for {
+		r, err := s.Ask(ctx, call)
+		if !store.Moving(err) || ctx.Err() != nil || !wanted() {
+			return r, err
+		}
+	}
+}
+
 // AskOnce is Ask for a request that must not run twice. It is sent again only after Redis has said
 // that it did not run.
 func (s *Sender) AskOnce(ctx context.Context, call store.Call) (store.Reply, error) {

@@ -1,4 +1,4 @@
-// Package several makes one of several holds: its context ends with the first of them.
+// Package several takes several locks and makes one of their holds: its context ends with the first of them.
 package several
 
 import (

@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/holdfast-go/holdfast/internal/lease"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // hold is one that ends at a time of the clock, if somebody looks.
 type hold struct {
+	lease.Holder
 	name  string
 	until time.Duration
 	ended atomic.Bool

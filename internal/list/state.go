@@ -1,0 +1,47 @@
+package list
+
+import (
+	"time"
+
+	"github.com/holdfast-go/holdfast/internal/store"
+)
+
+// State is what Redis says of a lock. It has the fields of Info in package holdfast, which documents them.
+type State struct {
+	Held     bool
+	Stranger bool
+	Label    string
+	Fence    int64
+	TTL      time.Duration
+	NoExpiry bool
+	Waiters  int
+	Grace    time.Duration
+
+	Kept bool
+
+	Since   time.Time
+	HeldFor time.Duration
+}
+
+// StateOf makes the state of the reply to an inspection. grace is for how long no lock is given yet.
+func StateOf(r store.Reply, grace time.Duration) State {
+	if r.Status == store.Gone {
+		return State{Waiters: int(r.Place), Grace: grace}
+	}
+	s := State{
+		Held:     true,
+		Stranger: r.Status == store.Stranger,
+		Kept:     r.Status == store.Kept,
+		Waiters:  int(r.Place),
+		Label:    r.Label,
+		Fence:    r.Fence,
+		TTL:      max(r.TTL, 0),
+		NoExpiry: r.TTL < 0,
+		HeldFor:  r.Age,
+		Grace:    grace,
+	}
+	if s.Fence != 0 {
+		s.Since = time.UnixMicro(s.Fence).UTC()
+	}
+	return s
+}
