@@ -60,8 +60,9 @@ func TestFirst(t *testing.T) {
 // calls returns how many calls of scripts a server has run.
 func calls(t *testing.T, admin *redis.Client) (n int) {
 	t.Helper()
-	// Each script that was loaded had been called in vain before.
-	return count(t, admin, "commandstats", "cmdstat_evalsha:calls=") - count(t, admin, "commandstats", "cmdstat_script|load:calls=")
+	// Each script that was loaded had been called in vain before. Redis 6 does not say which subcommand it was.
+	loaded := count(t, admin, "commandstats", "cmdstat_script|load:calls=") + count(t, admin, "commandstats", "cmdstat_script:calls=")
+	return count(t, admin, "commandstats", "cmdstat_evalsha:calls=") - loaded
 }
 
 // TestSettle: who waits learns soon that an operator has settled the history, and a later Locker at once.
