@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/redistest"
+	"github.com/holdfast-go/holdfast/internal/rig"
 )
 
 // The subscription behind proxies.
@@ -130,7 +131,7 @@ func (c stuckConn) Write(b []byte) (int, error) {
 func TestSubscriptionStuck(t *testing.T) {
 	t.Parallel()
 	f := redistest.NewFake(t)
-	e := &env{t: t, fake: f, direct: f.NewLink().Client()}
+	e := wrap(&rig.Env{T: t, Fake: f, Direct: f.NewLink().Client()})
 	stuck := make(chan struct{})
 	client := f.NewLink().Client(func(o *redis.Options) {
 		dial := o.Dialer

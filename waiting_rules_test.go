@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/redistest"
+	"github.com/holdfast-go/holdfast/internal/rig"
 )
 
 // TestWaitingWithdrawnHeir: a call that a late release was to stand in the queue for, and
@@ -144,10 +145,10 @@ func TestWaitingSlowServer(t *testing.T) {
 func TestWaitingAtReplica(t *testing.T) {
 	t.Parallel()
 	master, replica := redistest.Start(t), redistest.Start(t)
-	e := &env{t: t, server: master, direct: master.Client(), link: func() (redistest.Link, *redis.Client) {
+	e := wrap(&rig.Env{T: t, Server: master, Direct: master.Client(), Link: func() (redistest.Link, *redis.Client) {
 		p := master.Proxy(t)
 		return p, p.Client()
-	}}
+	}})
 	to := e.direct.Options().Addr
 	host, port, _ := net.SplitHostPort(to)
 	e.must(replica.Client().ReplicaOf(e.ctx(), host, port).Err())
