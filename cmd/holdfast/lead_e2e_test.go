@@ -91,7 +91,7 @@ func TestLeadRestart(t *testing.T) {
 	}{
 		{restartNever, "exit 3", 3},
 		{restartOnFailure, `echo x >>"$1"; [ $(wc -l <"$1") -ge 4 ]`, 0},
-		{restartAlways, `echo x >>"$1"; [ $(wc -l <"$1") -lt 4 ] || kill -TERM $PPID; sleep 0.2; exit 5`, 143},
+		{restartAlways, `echo x >>"$1"; [ $(wc -l <"$1") -lt 4 ] || { kill -TERM $PPID; exec sleep 60; }; exit 5`, 143},
 	} {
 		t.Run(c.policy, func(t *testing.T) {
 			t.Parallel()
