@@ -3,7 +3,6 @@ package holdfast_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -108,14 +107,12 @@ func TestAnnounceMany(t *testing.T) {
 			},
 		}))
 		const n = 200
-		for i := range n {
-			e.acquire(l.Mutex(fmt.Sprint("many ", i)))
-		}
+		e.take(l, n)
 		time.Sleep(100 * time.Millisecond)
 		listen()
 		time.Sleep(100 * time.Millisecond)
-		// One trip may have begun when the last of them came.
-		if trips.Load() > 2 || locks.Load() != n || p.count("announce") != n {
+		// A few trips may have begun before the last of them came.
+		if trips.Load() > n/20 || locks.Load() != n || p.count("announce") != n {
 			t.Errorf("%d round trips for %d locks, %d calls", trips.Load(), locks.Load(), p.count("announce"))
 		}
 		time.Sleep(20 * time.Second) // renewals, of which none announces again

@@ -131,12 +131,15 @@ func TestErrorsFirstTry(t *testing.T) {
 					err := try(l.Mutex(denied), ctx)
 					cancel()
 					// go-redis dials five times within half a second.
-					if took := time.Since(start); took > time.Second {
+					if took := time.Since(start); took > e.atMost(time.Second) {
 						t.Errorf("%s took %v", what, took)
 					}
 					most := 1
 					if r.name == "refused" {
 						most = 2 // it is asked again, by a connection of its own, while go-redis dials
+					}
+					if e.fake == nil {
+						most += 3 // a busy machine may be late to answer: it is asked again, three times at most
 					}
 					if n := p.count("acquire") - sent; n < 1 || n > most {
 						t.Errorf("%s asked %d times", what, n)

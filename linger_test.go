@@ -119,10 +119,7 @@ func TestLingerMost(t *testing.T) {
 		const most, locks = 1024, 1100
 		l, link := e.linked(holdfast.WithTTL(longTTL))
 		var all sync.WaitGroup
-		var sessions []*holdfast.Session
-		for i := range locks {
-			sessions = append(sessions, e.acquire(l.Mutex(fmt.Sprint("lock", i))))
-		}
+		sessions := e.take(l, locks)
 		link.Cut()
 		for _, s := range sessions {
 			all.Go(func() { _ = s.Release(e.ctx()) })

@@ -144,7 +144,7 @@ func (c *chaos) check() error {
 // any two events the invariants hold.
 func TestOwnersChaos(t *testing.T) {
 	const ttl, lasts = 400 * time.Millisecond, 40 * time.Second
-	for i := range redistest.Phases(t, 8, 3) {
+	for i := range redistest.Phases(t, 8, 5) {
 		seed := uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()

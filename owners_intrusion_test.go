@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
 // intrusion takes locks from their holders.
@@ -77,13 +78,14 @@ func TestOwnersNotYours(t *testing.T) {
 			}
 			return e.intrude(some, 4, interval, realNoise*pace, holdfast.WithTTL(2*interval))
 		}
+		held := redistest.Rounds(e.t, 20, 2)
 		for interval, opts := range map[time.Duration][]holdfast.Option{
 			150 * time.Millisecond: {holdfast.WithTTL(300 * time.Millisecond)},
 			700 * time.Millisecond: {holdfast.WithTTL(10 * time.Second), holdfast.WithRenewInterval(700 * time.Millisecond)},
 			5 * time.Second:        {holdfast.WithoutExpiry()},
 		} {
 			for _, in := range intrusions {
-				if err := e.intrude([]intrusion{in}, 20, interval, 0, opts...); err != nil {
+				if err := e.intrude([]intrusion{in}, held, interval, 0, opts...); err != nil {
 					return fmt.Errorf("interval %v: %w", interval, err)
 				}
 			}

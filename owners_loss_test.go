@@ -64,7 +64,8 @@ func TestOwnersTransient(t *testing.T) {
 	reset := fault{name: "reset", cut: onLink(redistest.Link.Reset), restore: onLink(redistest.Link.Heal)}
 	test := func(e *env, ttl, lasts time.Duration) error {
 		interval := ttl / 2
-		instants, least := 40, 10
+		instants := redistest.Rounds(e.t, 40, 2)
+		least := instants / 4
 		if e.fake == nil { // most tries outlive a fault here: the dial that ends it is another of the same try
 			instants, least = 20, 1
 		}

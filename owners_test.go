@@ -154,7 +154,7 @@ func TestOwnersFake(t *testing.T) {
 			t.Run(fmt.Sprintf("%v/%s", ttl, f.name), func(t *testing.T) {
 				t.Parallel()
 				interval := ttl / 2
-				for i := range redistest.Phases(t, phases, 5) {
+				for i := range redistest.Phases(t, phases, 7) {
 					phase := interval * time.Duration(i) / phases
 					for _, d := range []*duel{
 						{after: phase},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
 // Requests that change the TTL and run late, or in another order than they were sent.
@@ -81,11 +82,12 @@ func (e *env) watch(sessions []*watched, for_ time.Duration) {
 func TestOwnersLateSetTTL(t *testing.T) {
 	t.Parallel()
 	const ttl, latency = 2 * time.Second, 20 * time.Millisecond
+	phases := redistest.Phases(t, 8, 3)
 	onFake(t, func(t *testing.T, e *env) {
 		var sessions []*watched
 		for _, d := range []time.Duration{100 * time.Millisecond, 700 * time.Millisecond, 1900 * time.Millisecond, 5 * time.Second} {
 			for _, held := range []time.Duration{30 * time.Millisecond, 400 * time.Millisecond, time.Second, 1700 * time.Millisecond} {
-				for i := range 8 {
+				for i := range phases {
 					at := ttl/2 + ttl/2*time.Duration(i)/8
 					locks, link := e.linked(holdfast.WithTTL(ttl))
 					link.Delay(latency)
@@ -126,13 +128,14 @@ func TestOwnersOvertaken(t *testing.T) {
 		"extend":    func(s *holdfast.Session, ctx context.Context) error { return s.Extend(ctx, time.Second) },
 		"set":       func(s *holdfast.Session, ctx context.Context) error { return s.SetTTL(ctx, ttl/2) },
 	}
+	phases := redistest.Phases(t, 4, 2)
 	onFake(t, func(t *testing.T, e *env) {
 		e.load()
 		var sessions []*watched
 		for _, d := range []time.Duration{100 * time.Millisecond, 700 * time.Millisecond, 1900 * time.Millisecond} {
 			for _, held := range []time.Duration{30 * time.Millisecond, 600 * time.Millisecond, 1300 * time.Millisecond, 2100 * time.Millisecond} {
 				for then, op := range after {
-					for i := range 4 {
+					for i := range phases {
 						at := ttl/2 + ttl/2*time.Duration(i)/4
 						w := &watched{what: fmt.Sprintf("SetTTL(%v) at %v, under way for %v, then %s", d, at, held, then)}
 						w.name = fmt.Sprint("overtaken", len(sessions))

@@ -97,6 +97,14 @@ func (e *env) noise() time.Duration {
 	return time.Millisecond
 }
 
+// atMost returns d, and on a real server also what a machine that stalls may add to it.
+func (e *env) atMost(d time.Duration) time.Duration {
+	if e.server != nil {
+		return d + 5*time.Second
+	}
+	return d
+}
+
 // eachSteady is each for a test whose real half, run by onRealSteady or onRealCrowd, would fail if
 // the machine stalled. It returns what is wrong.
 func eachSteady(t *testing.T, real func(*testing.T, time.Duration, steadyTest), slack time.Duration, test steadyTest) {

@@ -2,6 +2,7 @@ package holdfast_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -216,7 +217,7 @@ func TestWaitingGrantIsTrusted(t *testing.T) {
 // they stand in the queue or that a release brings them along.
 func TestWaitingMemoryFull(t *testing.T) {
 	t.Parallel()
-	onReal(t, func(t *testing.T, e *env) {
+	onRealSteady(t, time.Second, func(e *env, pace time.Duration) error {
 		lockers, _ := e.listeners(2)
 		first := e.acquire(lockers[0].Mutex("full"))
 		second := e.wait(lockers[1].Mutex("full"))
@@ -228,9 +229,11 @@ func TestWaitingMemoryFull(t *testing.T) {
 		e.must(first.Release(e.ctx()))
 		e.must((<-second).Release(e.ctx()))
 		s := <-third
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("two hand-offs took %v", took)
-		}
+		took := time.Since(began)
 		e.must(s.Release(e.ctx()))
+		if took > pace*time.Second {
+			return fmt.Errorf("two hand-offs took %v", took)
+		}
+		return nil
 	})
 }
