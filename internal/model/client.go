@@ -1,5 +1,7 @@
 package model
 
+import "math/bits"
+
 // settled is R2: whether a client takes a gift from history h (0 for H1).
 //
 // Without looks, clients differ in when they had the first answer of H2: at any time from the promotion
@@ -18,20 +20,33 @@ func (m *machine) settled(s *state, c *client, h int) bool {
 	if h == 1 && !m.Looks && age >= 0 {
 		age = s.age
 	}
+	if m.Looks && m.on(StampFirst) && !c.looked[h] {
+		return false
+	}
 	return age >= wait && !m.unsettled(c, h)
 }
 
 // unsettled reports whether a younger history takes from h what it was.
 func (m *machine) unsettled(c *client, h int) bool {
 	younger := 1 - h
-	return m.on(Younger) && c.order == int8(younger+1) && (m.on(ForGood) || c.last[younger] < m.grace())
+	if !m.on(Younger) || c.order != int8(younger+1) || !m.on(ForGood) && c.last[younger] >= m.grace() {
+		return false
+	}
+	return h == 1 || c.back < 0 || m.on(Back) && c.back < m.grace()
+}
+
+// restore makes an older history that counts again the younger one.
+func (m *machine) restore(c *client) {
+	if c.order == 2 && c.back >= 0 && !m.unsettled(c, 0) {
+		c.order, c.back, c.first[0], c.born[0] = 1, -1, m.grace(), 0
+	}
 }
 
 // heard notes that a node of history h answered, and showed so many replicas.
-func (m *machine) heard(c *client, f *flight) {
+func (m *machine) heard(s *state, c *client, f *flight) {
 	h := int(f.hist - 1)
 	if c.first[h] < 0 {
-		c.first[h] = 0
+		c.first[h], c.born[h] = 0, 0
 		if !m.on(FirstHistory) && c.order == 0 && c.first[1-h] < 0 {
 			c.first[h] = m.grace()
 		}
@@ -46,27 +61,61 @@ func (m *machine) heard(c *client, f *flight) {
 			margin = 0
 		}
 		c.first[h] = max(c.first[h], min(f.stamp-margin, m.grace()))
+		c.born[h], c.looked[h] = max(c.born[h], f.stamp), true
+		if m.on(YoungerStamp) && c.order > 0 && c.born[0] != c.born[1] {
+			c.order = 1
+			if c.born[1] < c.born[0] {
+				c.order = 2
+			}
+		}
 	}
 	if h == 1 {
 		return
 	}
-	if c.count < f.shows {
-		c.count, c.fewer = f.shows, -1
+	if f.had != 0 {
+		c.replicas = max(c.replicas, 0) | f.had
 	}
+	m.whole(c, f)
+	m.counted(s, c, f.shows)
+}
+
+// whole notes whether an older H1 has all its replicas again.
+func (m *machine) whole(c *client, f *flight) {
 	switch {
-	case c.count == f.shows:
-		c.fewer = -1
+	case c.order != 2:
+		c.back = -1
+	case m.on(BackWhole) && (c.replicas <= 0 || !m.covers(f.shows, c.replicas)):
+		c.back = -1
+	case c.back < 0 && (f.after || !m.Freeze || !m.on(BackTurn)):
+		c.back = 0
+	}
+}
+
+// covers reports whether none of the replicas in has is missing in shows.
+func (m *machine) covers(shows, has int8) bool {
+	if !m.on(ReplicasNames) {
+		return bits.OnesCount8(uint8(shows)) >= bits.OnesCount8(uint8(has))
+	}
+	return has&^shows == 0
+}
+
+// counted notes which replicas A shows.
+func (m *machine) counted(s *state, c *client, shows int8) {
+	switch {
+	case c.replicas < 0 || m.covers(shows, c.replicas):
+		c.replicas, c.fewer = shows, -1
 	case c.fewer < 0 && m.on(ReplicasWait):
 		c.fewer = 0
-	case c.fewer > m.W || !m.on(ReplicasWait):
-		c.count, c.fewer = f.shows, -1
+	case c.fewer > m.W && c.order != 2 || !m.on(ReplicasWait):
+		s.nodes[0].stampReplicas &^= c.replicas &^ shows
+		c.replicas, c.fewer = shows, -1
 	}
 }
 
 // receive has the client get the answer f.
 func (m *machine) receive(s *state, f flight) {
 	c, h := &s.clients[f.c-1], int(f.hist-1)
-	m.heard(c, &f)
+	m.heard(s, c, &f)
 	switch f.kind {
 	case renew, extend:
 		if f.got && m.on(ArrivalRenewal) && m.unsettled(c, h) {
@@ -110,7 +159,8 @@ func (m *machine) told(s *state, i int) {
 // send puts a request under way; and returns its place, or -1 if too much is.
 func (m *machine) send(s *state, i int, kind, heir int8) int {
 	c := &s.clients[i]
-	f := flight{c: int8(i + 1), kind: kind, heir: heir, stamp: -1, count: c.count,
+	m.restore(c)
+	f := flight{c: int8(i + 1), kind: kind, heir: heir, stamp: -1, has: c.replicas,
 		settled: [2]bool{m.settled(s, c, 0), m.settled(s, c, 1)}}
 	if kind != look && kind != force && (kind != release || heir > 0) {
 		f.trust = m.TTL
@@ -120,7 +170,7 @@ func (m *machine) send(s *state, i int, kind, heir int8) int {
 	}
 	f.after = m.Freeze && c.first[0] >= 0 && c.last[0] == 0
 	if kind == renew || kind == extend || kind == look {
-		f.settled, f.count, f.after = [2]bool{}, 0, false // not sent
+		f.settled, f.has, f.after = [2]bool{}, 0, false // not sent
 	}
 	for _, g := range s.flights {
 		if g.c == f.c && g.kind == kind && g.hist == 0 && !(m.Twice && kind == ask) {
@@ -151,7 +201,7 @@ func (m *machine) try(s *state, i int, kind, heir, stage int8, emit func(state, 
 		return
 	}
 	st := step{what: sent, c: i, kind: kind, heir: heir, flight: j}
-	if (kind == renew || kind == extend) && !m.Slow { // run at once or never: late it would do less harm
+	if (kind == renew || kind == extend || kind == look) && !m.Slow { // run at once or never: late it would do less harm
 		for n := range t.nodes {
 			if m.answers(s, n) {
 				u := t

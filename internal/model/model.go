@@ -12,7 +12,10 @@
 //
 //   - A goes on answering for World.Demote ticks, and then it is gone. If World.Crash, it is gone at
 //     once: that is also one server that restarts with old data. If World.GiveBack, A is never
-//     demoted: by hand the clients are brought back to it, and B is gone after World.Demote ticks.
+//     demoted: by hand the clients are brought back to it, and B is gone; or, if World.Linger, it is
+//     a master until it is made A's replica again, if ever.
+//
+//   - A's replicas are B and, if World.Other, C, which stays with A. If World.Joins, D becomes one, too.
 //
 //   - A request under way is run by any node that answers, at any time, or is lost; so is its answer. So
 //     each client may follow the failover early, late, or back and forth.
@@ -27,7 +30,7 @@
 // Bounds: World.Flights requests and answers under way at once, of a client one of each kind (but
 // World.Twice); one message of a grant per client; one failover, one give-back, one freeze, which lasts a
 // tick at least before B is promoted. A TTL is one or two ticks. Unless World.Slow, an answer that gives
-// nothing, and a renewal, come at once or never. Requests of an attempt that is over are lost.
+// nothing, a renewal and a look come at once or never. Requests of an attempt that is over are lost.
 package model
 
 // The clients are 1 to 3, as owners of the lock and in the queue.
@@ -65,12 +68,16 @@ type World struct {
 	Crash    bool // A is gone when B is promoted
 	Freeze   bool // A may stand still for a tick or more, in which B may be promoted
 	GiveBack bool // A is never demoted: the clients are brought back to it by hand
-	Linger   bool // with GiveBack: B goes on answering for Demote
+	Linger   bool // with GiveBack: B goes on answering until it follows A
+	Other    bool // A has two replicas, of which one stays with it
+	Joins    bool // A gets a replica that it has not had before
 	Old      bool // with GiveBack: requests from before it may still run
 	Late     bool // with GiveBack: also those who last heard of B more than a grace ago
 	Twice    bool // a client may have two requests for the lock under way
 	Slow     bool // answers that give nothing, and renewals, may be late too
 	Looks    bool // clients look at the stamp
+	Unknown  bool // there is no stamp at the start
+	Replaced bool // B is the master at the start, H2 settled, and who knows one history knows both. If Freeze, A stands still
 	Leap     bool // B's clock may step forward by one tick, once, as seen by the stamp
 	Heirs    bool // a release may bring an attempt of another client along
 	Held     bool // at the start somebody holds the lock of whom nothing more is heard
@@ -80,7 +87,7 @@ type World struct {
 func (w *World) grace() int8 { return w.TTL + w.W }
 
 // Rules is a set of rules that are turned off.
-type Rules uint32
+type Rules uint64
 
 // The rules. docs/failover.md says each in words.
 const (
@@ -95,16 +102,22 @@ const (
 	WaitW                            // R2: the grace has W in it
 	WaitTTL                          // R2: the grace has the longest trust in it
 	Younger                          // R2: a younger history unsettles the older ones
-	ForGood                          // R2: … for good, not only until grace after its last answer
+	ForGood                          // R2: … not only until grace after its last answer
+	YoungerStamp                     // R2: which is the younger one is told by their stamps
+	Back                             // R2: an older history with all its replicas gives again only a grace later
+	BackWhole                        // R2: … without a replica it does not
+	BackTurn                         // R2: … a thawed master's first turn does not show that it has all
 	Arrival                          // a give whose history is not settled when it arrives is dropped
 	ArrivalMessage                   // the same for a grant's message
 	ArrivalRenewal                   // the same for a renewal's answer
 	FirstHistory                     // R3: a client's first history is not settled either
 	StampHistory                     // R3: the stamp names the history that runs
 	StampMargin                      // R3: a stamp must be older than the grace
-	StampNumber                      // R3, R5: the stamp says how many replicas there were
+	StampNumber                      // R3, R5: the stamp says which replicas there were
+	StampFirst                       // R3: a history gives nothing to a client that has not looked at its stamp
 	Message                          // R4: the grant's message and the last answer name one history
 	Replicas                         // R5: no gift if a replica is missing
+	ReplicasNames                    // R5: … which is known by its name, not by how many there are
 	ReplicasHandOn                   // R5 for what a release hands on
 	ReplicasWait                     // R5: what is missing stays so for W before it counts as normal
 	Turn                             // R5: a thawed master's first turn is not trusted: answers
@@ -127,11 +140,15 @@ type client struct {
 	stage int8
 	sess  int8 // how long its session is still live
 
-	first [2]int8 // age of the first answer from H1, H2; -1: none
-	last  [2]int8 // age of the last answer
-	order int8    // which was seen last: 1 for H1, 2 for H2; 0: not both
-	count int8    // how many replicas A has, as far as it knows; -1: unknown
-	fewer int8    // age of the first answer with fewer; -1: there are not fewer
+	first  [2]int8 // age of the first answer from H1, H2; -1: none
+	last   [2]int8 // age of the last answer
+	looked [2]bool // at the stamp of H1, H2; only if World.Looks
+	born   [2]int8 // how old each is as far as it knows, by its stamp or the first answer; only if World.Looks
+	order  int8    // which is the younger one: 1 for H1, 2 for H2; 0: not both are known
+	back   int8    // for how long H1 has had all its replicas again since H2 answered; -1: it has not
+
+	replicas int8 // A's replicas, as far as it knows: a set; -1: unknown
+	fewer    int8 // age of the first answer with fewer; -1: there are not fewer
 
 	// Of the last answer that it stands in the queue:
 	ref      int8 // how long a claim granted after it would last
@@ -151,7 +168,7 @@ type node struct {
 	queue       [clients]int8
 	knows       [clients]bool // its last fence is not below that of the message to this client
 
-	stampHist, stampAge, stampCount int8
+	stampHist, stampAge, stampReplicas int8
 }
 
 // Kinds of requests.
@@ -170,14 +187,15 @@ type flight struct {
 	c, kind int8
 	trust   int8    // for how long a lease would be trusted, counted from when it was sent
 	settled [2]bool // the histories that the asker takes a gift from
-	count   int8    // replicas, as the asker knows it
+	has     int8    // A's replicas, as the asker knows them
 	heir    int8
 	after   bool // sent after another answer from H1 in this tick
 
 	hist  int8 // 0: a request. Else an answer, by this history:
 	got   bool
 	knows bool
-	shows int8 // replicas, as A saw it
+	shows int8 // A's replicas, as it saw them
+	had   int8 // more of them, as the stamp says
 	stamp int8 // age of the stamp; -1: none
 }
 
@@ -195,13 +213,24 @@ type state struct {
 	gone         [2]bool
 	frozen       int8 // 1: A stands still; 2: for a tick or more
 	turn         bool // A's first turn after a thaw: it still shows its replica
-	count        int8 // A's replicas
+	replicas     int8 // A's replicas: a set
+	joined       bool // D has become one
 	leapt        bool
 	nodes        [2]node
 	clients      [clients]client
 	message      [clients]int8 // the history of the message of a grant under way; 0: none
 	flights      [flights]flight
 }
+
+// Replicas of A, as sets have them.
+const (
+	replicaB int8 = 1 << iota
+	replicaC
+	replicaD
+)
+
+// ever is the age of a stamp from before the failover: older than any that is written later.
+func (m *machine) ever() int8 { return m.grace() + m.Margin + 1 }
 
 // machine is a world with rules.
 type machine struct {
@@ -214,20 +243,25 @@ func (m *machine) on(r Rules) bool { return m.off&r == 0 }
 
 // start is the first state: nobody holds the lock, and B has a current copy.
 func (m *machine) start() state {
-	s := state{count: 1}
-	for i := range s.nodes {
-		s.nodes[i] = node{stampHist: 1, stampAge: m.grace() + m.Margin, stampCount: 1}
+	s := state{replicas: replicaB}
+	if m.Other {
+		s.replicas |= replicaC
 	}
 	for i := range s.nodes {
+		if !m.Unknown {
+			s.nodes[i] = node{stampHist: 1, stampAge: m.ever(), stampReplicas: s.replicas}
+		}
 		if m.Held {
 			s.nodes[i].owner, s.nodes[i].left = dead, m.TTL
 		}
 	}
 	for c, role := range m.Roles {
-		s.clients[c] = client{first: [2]int8{m.grace(), -1}, last: [2]int8{m.grace(), m.grace()}, count: 1, fewer: -1}
+		s.clients[c] = client{first: [2]int8{m.grace(), -1}, last: [2]int8{m.grace(), m.grace()},
+			born: [2]int8{m.ever(), 0}, looked: [2]bool{true, false}, back: -1, replicas: s.replicas, fewer: -1}
 		switch role {
 		case New:
-			s.clients[c].first[0], s.clients[c].count = -1, -1
+			s.clients[c].first[0], s.clients[c].born[0], s.clients[c].replicas = -1, 0, -1
+			s.clients[c].looked[0] = false
 		case Nobody:
 			s.clients[c] = client{stage: over}
 		case Resumer:
@@ -236,5 +270,22 @@ func (m *machine) start() state {
 			}
 		}
 	}
+	if m.Replaced {
+		m.replace(&s)
+	}
 	return s
+}
+
+// replace makes of the first state one in which B has been the master for a grace.
+func (m *machine) replace(s *state) {
+	s.phase, s.age, s.replicas = promoted, m.grace(), s.replicas&^replicaB
+	if m.Freeze {
+		s.frozen = 2
+	}
+	s.nodes[1].stampHist, s.nodes[1].stampAge, s.nodes[1].stampReplicas = 2, m.grace()+m.Margin, 0
+	for i := range s.clients {
+		if c := &s.clients[i]; c.first[0] >= 0 {
+			c.first[1], c.born[1], c.looked[1], c.order = m.grace(), m.grace()+m.Margin, true, 2
+		}
+	}
 }

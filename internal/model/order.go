@@ -70,7 +70,7 @@ func (k key) compare(l key) int {
 	}
 	return cmp.Or(cmp.Compare(c.first[0], d.first[0]), cmp.Compare(c.first[1], d.first[1]),
 		cmp.Compare(c.last[0], d.last[0]), cmp.Compare(c.last[1], d.last[1]), cmp.Compare(c.order, d.order),
-		cmp.Compare(c.count, d.count), cmp.Compare(c.refHist, d.refHist))
+		cmp.Compare(c.replicas, d.replicas), cmp.Compare(c.back, d.back), cmp.Compare(c.refHist, d.refHist))
 }
 
 func bit(b bool) int8 {
@@ -94,8 +94,8 @@ func (s *state) sort() {
 func (f *flight) compare(g *flight) int {
 	return cmp.Or(
 		cmp.Compare(f.c, g.c), cmp.Compare(f.kind, g.kind), cmp.Compare(f.trust, g.trust),
-		cmp.Compare(f.hist, g.hist), cmp.Compare(f.count, g.count), cmp.Compare(f.heir, g.heir),
-		cmp.Compare(f.shows, g.shows), cmp.Compare(f.stamp, g.stamp),
+		cmp.Compare(f.hist, g.hist), cmp.Compare(f.has, g.has), cmp.Compare(f.heir, g.heir),
+		cmp.Compare(f.shows, g.shows), cmp.Compare(f.had, g.had), cmp.Compare(f.stamp, g.stamp),
 		cmp.Compare(bit(f.settled[0]), bit(g.settled[0])), cmp.Compare(bit(f.settled[1]), bit(g.settled[1])),
 		cmp.Compare(bit(f.got), bit(g.got)), cmp.Compare(bit(f.knows), bit(g.knows)), cmp.Compare(bit(f.after), bit(g.after)),
 	)

@@ -9,19 +9,17 @@ func (m *machine) answers(s *state, i int) bool {
 		return false
 	case i == 0 && s.phase == promoted:
 		return s.since <= m.Demote
-	case i == 1 && s.phase == returned:
-		return s.since <= m.Demote
 	}
 	return true
 }
 
-// shows is how many replicas a node says it has. B's never change.
+// shows is which replicas a node says it has. B's never change.
 func (s *state) shows(i int) int8 {
 	if i == 0 && s.turn {
-		return 1
+		return s.replicas | replicaB
 	}
 	if i == 0 {
-		return s.count
+		return s.replicas
 	}
 	return 0
 }
@@ -31,10 +29,13 @@ func (m *machine) may(s *state, f *flight, i int, exempt Rules) bool {
 	if i == 0 && s.phase == returned && s.clients[f.c-1].out {
 		return false // not promised: see client.out
 	}
-	replicas := i == 1 || f.count == s.shows(i) || !m.on(Replicas) ||
+	replicas := i == 1 || f.has == s.shows(i) || !m.on(Replicas) || f.has >= 0 && m.alike(f.has, s.shows(i)) ||
 		!m.on(ReplicasHandOn) && (exempt == GiveRelease || exempt == GiveHeir)
 	return replicas && (f.settled[i] || !m.on(exempt))
 }
+
+// alike: with R5 by numbers only.
+func (m *machine) alike(a, b int8) bool { return m.covers(a, b) && m.covers(b, a) }
 
 func (n *node) enqueue(c int8) {
 	for i, other := range n.queue {
@@ -84,7 +85,7 @@ func (m *machine) run(s *state, j, i int, keep bool) {
 	if i == 0 && f.after {
 		s.turn = false // it was sent after an answer of the first turn
 	}
-	f.shows, f.stamp = s.shows(i), -1
+	f.shows, f.had, f.stamp = s.shows(i), 0, -1
 	switch f.kind {
 	case ask:
 		m.runAsk(s, f, i, keep)
@@ -112,7 +113,7 @@ func (m *machine) run(s *state, j, i int, keep bool) {
 		m.runLook(f, n, i)
 	}
 	f.hist, f.knows = int8(i+1), n.knows[f.c-1]
-	f.settled, f.count = [2]bool{}, 0
+	f.settled, f.has = [2]bool{}, 0
 	if (f.kind == ask || f.kind == release) && !f.got {
 		f.trust = max(f.trust-m.TTL+m.Claim, 0)
 	} else if !f.got {
@@ -183,11 +184,11 @@ func (m *machine) runForce(s *state, f *flight, i int, keep bool) {
 
 func (m *machine) runLook(f *flight, n *node, i int) {
 	if n.stampHist != int8(i+1) && m.on(StampHistory) {
-		n.stampHist, n.stampAge, n.stampCount = int8(i+1), 0, 0
+		n.stampHist, n.stampAge, n.stampReplicas = int8(i+1), 0, 0
 	}
-	n.stampCount = max(n.stampCount, f.shows)
+	n.stampReplicas |= f.shows
 	f.stamp = n.stampAge
 	if m.on(StampNumber) {
-		f.shows = max(f.shows, n.stampCount)
+		f.had = n.stampReplicas
 	}
 }

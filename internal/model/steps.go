@@ -9,6 +9,8 @@ const (
 	thaws
 	turned
 	gaveBack
+	follows
+	joins
 	leaps
 	sent
 	ran
@@ -95,11 +97,8 @@ func (m *machine) deliver(s *state, j int, st step, emit func(state, step)) {
 
 // forget makes states equal that differ only in what no step reads any more.
 func (m *machine) forget(s *state) (moved [clients]int8) {
-	switch {
-	case s.phase == promoted && s.since > m.Demote && !m.GiveBack:
+	if s.phase == promoted && s.since > m.Demote && !m.GiveBack {
 		s.gone[0] = true
-	case s.phase == returned && s.since > m.Demote:
-		s.gone[1] = true
 	}
 	for i, gone := range s.gone {
 		if gone {
@@ -107,7 +106,7 @@ func (m *machine) forget(s *state) (moved [clients]int8) {
 		}
 	}
 	if s.gone[0] {
-		s.count, s.since, s.frozen, s.turn = 0, 0, 0, false
+		s.replicas, s.since, s.frozen, s.turn = 0, 0, 0, false
 	}
 	for j := range s.flights {
 		f := &s.flights[j]
@@ -115,7 +114,7 @@ func (m *machine) forget(s *state) (moved [clients]int8) {
 			*f = flight{}
 		}
 		if f.hist == 0 && s.gone[0] {
-			f.settled[0], f.count = false, 0
+			f.settled[0], f.has = false, 0
 		}
 	}
 	for i := range s.clients {
@@ -174,8 +173,8 @@ func (m *machine) forgetClient(s *state, i int) {
 // forgetHistories is forgetClient for what it knows of the histories. old: H1 may yet tell it something.
 func (m *machine) forgetHistories(s *state, c *client, old bool) {
 	if s.gone[0] && !old && c.order != 1 && (c.order == 2 || c.first[0] >= 0) {
-		c.order, c.first[0], c.count, c.fewer = 2, -1, -1, -1
-		c.last = [2]int8{1, 0}
+		c.order, c.first[0], c.replicas, c.fewer, c.back = 2, -1, -1, -1, -1
+		c.last, c.born, c.looked[0] = [2]int8{1, 0}, [2]int8{}, false
 	}
 	if c.order != 1 { // only the younger history's last answer counts, or that there was one in this tick
 		c.last[0] = min(c.last[0], 1)
@@ -191,6 +190,9 @@ func (m *machine) forgetHistories(s *state, c *client, old bool) {
 	}
 	if c.order != 2 && !m.GiveBack {
 		c.last[1] = m.grace()
+	}
+	if !m.Looks {
+		c.born, c.looked = [2]int8{}, [2]bool{}
 	}
 	if c.first[1] >= 0 && !m.Looks {
 		c.first[1] = 0

@@ -26,7 +26,11 @@ func (m *machine) words(s, t *state, st step) string {
 	case turned:
 		return "A notices that its replica has gone"
 	case gaveBack:
-		return fmt.Sprintf("the clients are brought back to A, with %d replicas", st.skew)
+		return "the clients are brought back to A, whose replicas are" + replicas(t.replicas)
+	case follows:
+		return "B is made a replica of A"
+	case joins:
+		return "A has a new replica, D"
 	case leaps:
 		return "B's clock steps forward"
 	case sent:
@@ -64,6 +68,19 @@ func (m *machine) claims(s *state, st step) string {
 		return " (nothing is settled)"
 	}
 	return " (settled:" + text + ")"
+}
+
+func replicas(set int8) string {
+	if set == 0 {
+		return " none"
+	}
+	text := ""
+	for i, name := range [...]string{"B", "C", "D"} {
+		if set>>i&1 == 1 {
+			text += " " + name
+		}
+	}
+	return text
 }
 
 func (m *machine) data(n *node) string {
