@@ -31,16 +31,16 @@ func (l *Locker) guard() *grace.Guard {
 		return nil
 	}
 	c.Longest = c.TTL
-	guard := grace.New(grace.Config{
+	return l.store.Guard(grace.New(grace.Config{
 		Grace: f.Grace, Window: f.Grace - f.Grace/51 - c.TTL, Now: l.clock.Now, Sharded: l.store.Sharded(),
 		Changed: func(left time.Duration) {
 			c.warn("holdfast: the replication history has changed; no lock is given", slog.Duration("for", left))
 			c.observer.historyChanged(left)
 		},
-		Settled: func() { l.queues.Poke("") },
-	})
-	l.store.Guard(guard)
-	return guard
+		Settled: func() { l.queues.Poke("") }, Longer: func(own, all time.Duration) {
+			c.warn("holdfast: another's failover grace is longer, and counts", slog.Duration("own", own), slog.Duration("longest", all))
+		},
+	}))
 }
 
 // grace is how long the server of a lock gives none yet, as far as is known.

@@ -16,7 +16,7 @@
 --  -4  this attempt was withdrawn: the request came late
 --  -9  only with a failover grace: nobody is given NAME now, because the history of this server's data
 --      is not the settled one. n is the place in the queue; instead of the history: see RUNNING in
---      lib_settled.lua
+--      lib_settled.lua, after a '!' as above
 -- or, if each lock of the call is the plain case, one number, the fence of all: {1, TTL, fence, 0}
 --
 -- Running it again is safe: an attempt that holds NAME is told so, and what is left of its TTL; one

@@ -16,6 +16,13 @@ import (
 // until a Sentinel made it a replica.
 const sentinelWindow = 15 * time.Second
 
+const (
+	// demoted is how long a Sentinel lets a master go on that comes back after it was replaced.
+	demoted = 12 * time.Second
+	// leastDown is how long a master has to be silent before it is replaced: see docs/failover.md, R5.
+	leastDown = time.Second
+)
+
 // checkGrace says what a crash, a restart or a failover can lose, and which failover grace closes that.
 func (t *target) checkGrace(ctx context.Context, nodes []node) []finding {
 	const check = "failover grace"
@@ -38,7 +45,11 @@ func (t *target) checkGrace(ctx context.Context, nodes []node) []finding {
 			if err != nil {
 				timeout = 15000 // what it is if nobody has changed it
 			}
-			return finding{check, good, "at least " + graceFor(time.Duration(timeout)*time.Millisecond), advice(failoverLoses)}
+			window := time.Duration(timeout) * time.Millisecond
+			if window < leastDown {
+				return tooQuick(check, "cluster-node-timeout", window, window)
+			}
+			return finding{check, good, "at least " + graceFor(window), advice(failoverLoses)}
 		}
 		if replicas == 0 && t.sentinels == nil {
 			if config("appendonly") == "yes" && config("appendfsync") == "always" {
@@ -56,7 +67,13 @@ func (t *target) graceOfReplicated(ctx context.Context, c *redis.Client, check s
 	lag, _ := strconv.Atoi(config("min-replicas-max-lag"))
 	server, _ := info(ctx, c, "server")
 	major, _ := strconv.Atoi(strings.SplitN(server["redis_version"], ".", 2)[0])
+	down, sentinelWindow := t.downAfter(ctx), sentinelWindow
+	if down > 0 {
+		sentinelWindow = max(sentinelWindow, demoted+holdfast.DefaultTTL-down)
+	}
 	switch {
+	case 0 < down && down < leastDown:
+		return tooQuick(check, "down-after-milliseconds", down, sentinelWindow)
 	case need == 0 || replicas == 0 || need < replicas:
 		return finding{check, warn, "at least " + graceFor(sentinelWindow), advice(failoverLoses) +
 			fmt.Sprintf(" No grace covers a master that is cut off together with its clients for longer: min-replicas-to-write %d does, on Redis 7 or later.", max(replicas, 1))}
@@ -65,6 +82,27 @@ func (t *target) graceOfReplicated(ctx context.Context, c *redis.Client, check s
 			" Redis 6 does not heed min-replicas-to-write in scripts, so a master that is cut off together with its clients for longer is not covered."}
 	}
 	return finding{check, good, "at least " + graceFor(time.Duration(lag+1)*time.Second), advice(failoverLoses)}
+}
+
+// downAfter is for how long the Sentinels wait for a master before they replace it; 0 if that is not known.
+func (t *target) downAfter(ctx context.Context) (down time.Duration) {
+	if t.sentinels == nil {
+		return 0
+	}
+	t.sentinel(func(c *redis.SentinelClient) bool {
+		m, err := c.Master(ctx, t.sentinels.MasterName).Result()
+		ms, _ := strconv.Atoi(m["down-after-milliseconds"])
+		down = time.Duration(ms) * time.Millisecond
+		return err == nil
+	})
+	return down
+}
+
+// tooQuick is a deployment that may replace a master that was frozen for less than leastDown.
+func tooQuick(check, setting string, is, window time.Duration) finding {
+	return finding{check, warn, "at least " + graceFor(window), advice(failoverLoses) +
+		fmt.Sprintf(" With %s %d it does not close it for a master that was frozen, replaced and goes on within 1s: set %d or more.",
+			setting, is.Milliseconds(), leastDown.Milliseconds())}
 }
 
 const failoverLoses = "a failover can lose locks that are held, and the old master may go on giving some"

@@ -13,7 +13,6 @@ package grace
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -31,19 +30,21 @@ type Config struct {
 	Sharded bool
 	Now     func() time.Duration
 	// Changed is called when another history is seen than before, and no lock is given for so long;
-	// Settled when a lock may be given earlier than was known. Both without the mutex; Changed may be
+	// Settled when a lock may be given earlier than was known. All without the mutex; Changed may be
 	// nil.
 	Changed func(left time.Duration)
 	Settled func()
+	// Longer is called when another's grace turns out to be longer, and counts from now on; may be nil.
+	Longer func(own, longest time.Duration)
 }
 
 const (
 	// stampMargin is how much older than Grace the stamp in Redis must be to count: it is a time of the
 	// server's clock, which may have been corrected since.
 	stampMargin = time.Minute
-	// recent bounds the time from one answer of a master with replicas to a gift that counts. A master
-	// that was stopped for longer may have been replaced meanwhile: its first answers come before it
-	// has noticed that its replicas are gone.
+	// recent bounds the time from when a master with replicas was asked what it answered before to a gift
+	// that counts. A master that was stopped for longer may have been replaced meanwhile: its first
+	// answers come before it has noticed that its replicas are gone.
 	recent = time.Second
 	// lookEvery is the least time between two looks at a history that was seen before.
 	lookEvery = time.Second
@@ -59,9 +60,11 @@ const Never = clock.Forever / 2 // so that no sum overflows
 // that no option has asked for.
 type Guard struct {
 	Config
+	own     time.Duration // the Grace that was asked for
 	mu      sync.Mutex
 	known   []*history // in the order in which they were born
 	servers map[string]*server
+	list    list
 }
 
 // server is what is known of one server, which the caller names.
@@ -69,7 +72,7 @@ type server struct {
 	runs   *history // at its last answer
 	due    bool     // its stamp is to be looked at
 	looked time.Duration
-	lower  string // empty, or what the look is to lower the number of replicas to: a history and a number
+	lower  string // empty, or which replicas the look takes out of the stamp: see look.lua
 }
 
 // history is one history, as this process has seen it. Times are the clock's.
@@ -78,10 +81,13 @@ type history struct {
 	born     time.Duration // when it was first seen, by this process or, as its stamp says, by another
 	settled  time.Duration // from then on, unless a younger history is seen
 	last     time.Duration // when its last answer came
-	awake    time.Duration // when one came that was asked for less than recent after another
-	replicas int           // how many it has if it is what it was
-	fewer    int           // how many it had at last, since short
-	short    time.Duration // since when it has had fewer; 0: it has not
+	asked    time.Duration // when the question of an answer was asked, the latest; 0: no answer
+	awake    time.Duration // when the question of one was asked that came less than recent after another
+	looked   bool          // its stamp was looked at
+	idle     bool          // no stamp was looked at since it had not answered for a while
+	replicas Replicas      // those that it has if it is what it was
+	gone     []string      // which of them were missing at last, since short
+	short    time.Duration // since when some are missing; 0: none is
 	back     time.Duration // since when it has had all its replicas again, though a younger was seen; 0: it has not
 	syncs    int64         // how often a replica had begun to follow by then; -1: not known
 	says     [2]any        // see lib_said.lua
@@ -89,12 +95,17 @@ type history struct {
 }
 
 // New returns a Guard that has seen nothing.
-func New(conf Config) *Guard { return &Guard{Config: conf, servers: make(map[string]*server)} }
+func New(conf Config) *Guard {
+	return &Guard{Config: conf, own: conf.Grace, servers: make(map[string]*server)}
+}
 
 // server returns what is known of a server. Called with mu held.
 func (g *Guard) server(name string) *server {
 	s := g.servers[name]
 	if s == nil {
+		if len(g.servers) == mostShards { // addresses come and go
+			clear(g.servers)
+		}
 		s = &server{due: true}
 		g.servers[name] = s
 	}
@@ -103,7 +114,7 @@ func (g *Guard) server(name string) *server {
 
 // Heard notes an answer of a server that gave no lock because of its history, and returns how long it
 // will give none; and whether to ask again at once, because another question may be answered otherwise.
-func (g *Guard) Heard(q Question, id string, replicas int) (left time.Duration, again bool) {
+func (g *Guard) Heard(q Question, id string, replicas Replicas) (left time.Duration, again bool) {
 	now := g.Now()
 	g.mu.Lock()
 	s := g.server(q.to)
@@ -148,19 +159,21 @@ func (g *Guard) history(id string, now time.Duration) (_ *history, fresh bool) {
 		return h, false
 	}
 	h := &history{id: id, born: now, settled: now + g.Grace}
-	h.count(0)
+	h.count(None)
 	if len(g.known) == mostShards || !g.Sharded && len(g.known) == mostKnown {
 		g.known = g.known[1:]
 	}
-	g.known = append(g.known, h)
+	g.known, g.list.until = append(g.known, h), 0
 	return h, true
 }
 
-func (h *history) count(replicas int) {
+func (h *history) count(replicas Replicas) {
+	if replicas == h.replicas {
+		return
+	}
 	h.replicas = replicas
-	n := strconv.Itoa(replicas)
-	h.says = [2]any{"master_replid:" + h.id, "connected_slaves:" + n + "\r"}
-	h.listed = ";" + h.id + " " + n + ";"
+	h.says = [2]any{"master_replid:" + h.id, replicas.pattern()}
+	h.listed = ";" + h.id + " " + string(replicas) + ";"
 }
 
 // left returns how long a history gives no lock yet, as far as its age says, or Never. Called with mu
@@ -182,13 +195,13 @@ func (g *Guard) left(h *history, now time.Duration) time.Duration {
 // replaced looks at an answer of a history beside which others were seen. A master that was replaced has
 // lost its successor as a replica. If it has all its replicas again, the successor is one of them and
 // gives nothing: a grace later the older history is the one that counts. Called with mu held.
-func (g *Guard) replaced(h *history, replicas int, awake bool, now time.Duration) {
+func (g *Guard) replaced(h *history, replicas Replicas, awake bool, now time.Duration) {
 	switch {
 	case !g.younger(h):
 		for _, older := range g.known {
 			older.back = 0
 		}
-	case h.replicas == 0 || replicas < h.replicas:
+	case len(h.replicas.names()) == 0 || len(without(h.replicas.names(), replicas.names())) > 0:
 		h.back = 0
 	case h.back == 0 && awake:
 		h.back = now

@@ -23,6 +23,7 @@ type rig struct {
 	t       *testing.T
 	now     time.Duration
 	changes []time.Duration
+	longer  []time.Duration
 	settled int
 }
 
@@ -32,6 +33,7 @@ func newRig(t *testing.T) *rig {
 		Grace: length, Window: window, Now: func() time.Duration { return r.now },
 		Changed: func(left time.Duration) { r.changes = append(r.changes, left) },
 		Settled: func() { r.settled++ },
+		Longer:  func(own, longest time.Duration) { r.longer = append(r.longer, own, longest) },
 	})
 	return r
 }
@@ -45,9 +47,26 @@ func id(n int) string { return fmt.Sprintf("%016x", n) }
 // at is a server: which history its data has, and how many replicas.
 type at struct{ history, replicas int }
 
+// shows is what it shows of its replicas: the first is always the same, and so on.
+func (a at) shows() Replicas {
+	text := fmt.Sprint(a.replicas)
+	for n := range a.replicas {
+		text += fmt.Sprintf(" 10.0.0.%d:6379", n)
+	}
+	return Replicas(text)
+}
+
 // look has the Guard look at a server whose stamp is so old.
 func (r *rig) look(a at, known time.Duration) {
-	r.Looked("", Seen{ID: id(a.history), Known: known, Replicas: a.replicas, Most: a.replicas})
+	r.looked(a, known, a.replicas, 0)
+}
+
+// looked is look at a stamp that knows so many replicas, when one has begun to follow syncs times.
+func (r *rig) looked(a at, known time.Duration, stamped int, syncs int64) {
+	r.Looked("", Seen{
+		ID: id(a.history), Known: known, Replicas: a.shows(), Stamped: at{0, stamped}.shows().names(), Syncs: syncs,
+		Asked: r.now, Lower: r.Lower(""),
+	})
 }
 
 // gives asks a server for a lock, and reports whether it gives it.
@@ -63,12 +82,12 @@ func (r *rig) asks(a at) (gives bool, worth Verdict, left time.Duration) {
 }
 
 func (r *rig) answer(q Question, a at) (gives bool, worth Verdict, left time.Duration) {
-	info := fmt.Sprintf("role:master\r\nconnected_slaves:%d\r\nmaster_replid:%s0123456789abcdef01234567\r\n", a.replicas, id(a.history))
-	history, replicas := q.Says[0].(string), q.Says[1].(string)
-	if replicas != "" && strings.Contains(info, history) && strings.Contains(info, replicas) {
+	says := [2]any{"master_replid:" + id(a.history), a.shows().pattern()}
+	listed := ";" + id(a.history) + " " + string(a.shows()) + ";"
+	if q.Says == says || q.Says[1] == "" && strings.Contains(q.Says[0].(string), listed) {
 		return true, r.Ran(q), 0
 	}
-	left, _ = r.Heard(q, id(a.history), a.replicas)
+	left, _ = r.Heard(q, id(a.history), a.shows())
 	return false, 0, left
 }
 
@@ -79,7 +98,7 @@ func (r *rig) must(what string, got, want any) {
 	}
 }
 
-// TestFirstSight: a history gives nothing until it was seen for a grace.
+// TestFirstSight: a history gives nothing until it was seen for a grace, and its stamp was looked at.
 func TestFirstSight(t *testing.T) {
 	r, a := newRig(t), at{history: 1}
 	r.must("a look is due", r.Due(""), true)
@@ -89,8 +108,10 @@ func TestFirstSight(t *testing.T) {
 	r.must("given", r.gives(a), false)
 	r.must("left", r.Left(""), time.Duration(1))
 	r.pass(1)
-	r.must("given", r.gives(a), true)
+	r.must("given before a look", r.gives(a), false)
 	r.must("left", r.Left(""), time.Duration(0))
+	r.look(a, 0)
+	r.must("given", r.gives(a), true)
 	r.must("changes", len(r.changes), 0)
 }
 
@@ -223,7 +244,7 @@ func TestSettled(t *testing.T) {
 	r, b := newRig(t), at{history: 2}
 	r.look(at{history: 1}, time.Hour)
 	r.gives(b)
-	r.Looked("", Seen{ID: id(2), Settled: true})
+	r.Looked("", Seen{ID: id(2), Replicas: None, Settled: true})
 	r.gives(b)
 	r.must("given", r.gives(b), true)
 	r.must("older", r.Older(), id(1))
@@ -238,6 +259,8 @@ func TestGivenLate(t *testing.T) {
 	_, worth, _ := r.answer(q, a)
 	r.must("worth", worth, Refused)
 	r.must("doubtful", r.Doubtful(id(1)), true)
+	r.must("doubtful before a look", r.Doubtful(id(2)), true)
+	r.look(b, 0)
 	r.must("doubtful", r.Doubtful(id(2)), false)
 	r.must("doubtful", r.Doubtful(id(3)), true)
 	r.pass(time.Hour)
@@ -274,11 +297,13 @@ func TestFewer(t *testing.T) {
 	r.must("given before a look", r.gives(one), false)
 	r.must("a look is due", r.Due(""), true)
 	r.look(one, time.Hour)
-	r.must("to lower", r.Lower(""), id(1)+"1")
+	lower := id(1) + " 0 10.0.0.1:6379"
+	r.must("to lower", r.Lower(""), lower)
 	r.must("a look is due", r.Due(""), true)
 	r.must("given", r.gives(one), true)
-	r.Looked("", Seen{ID: id(1), Known: time.Hour, Replicas: 1, Most: 2}) // it was under way before
-	r.must("to lower", r.Lower(""), id(1)+"1")
+	before := Seen{ID: id(1), Known: time.Hour, Replicas: one.shows(), Stamped: two.shows().names()}
+	r.Looked("", before) // it was under way before
+	r.must("to lower", r.Lower(""), lower)
 	r.must("given", r.gives(one), true)
 	r.look(one, time.Hour)
 	r.must("to lower", r.Lower(""), "")
@@ -297,18 +322,18 @@ func TestFewer(t *testing.T) {
 
 	r = begin() // one came and went
 	r.pass(time.Hour)
-	r.Looked("", Seen{ID: id(1), Known: time.Hour, Replicas: 1, Most: 2, Syncs: 1})
+	r.looked(one, time.Hour, 2, 1)
 	r.must("given", r.gives(one), false)
 	r.must("left", r.Left(""), window)
 	r.pass(window)
-	r.Looked("", Seen{ID: id(1), Known: time.Hour, Replicas: 1, Most: 2, Syncs: 1})
+	r.looked(one, time.Hour, 2, 1)
 	r.must("given", r.gives(one), true)
 }
 
 // TestMost: a master that has fewer replicas than others have seen counts as one that has lost some.
 func TestMost(t *testing.T) {
 	r := newRig(t)
-	r.Looked("", Seen{ID: id(1), Known: time.Hour, Replicas: 1, Most: 2})
+	r.looked(at{1, 1}, time.Hour, 2, 0)
 	r.must("given", r.gives(at{1, 1}), false)
 	r.must("left", r.Left(""), window)
 	r.must("given by two", r.gives(at{1, 2}), true)
@@ -319,7 +344,7 @@ func TestMore(t *testing.T) {
 	r, one, two := newRig(t), at{1, 1}, at{1, 2}
 	r.look(one, time.Hour)
 	q := r.Ask("")
-	left, again := r.Heard(q, id(1), 2)
+	left, again := r.Heard(q, id(1), two.shows())
 	r.must("left", left, time.Duration(0))
 	r.must("again", again, true)
 	r.must("given", r.gives(two), true)
@@ -347,6 +372,10 @@ func TestRecent(t *testing.T) {
 		r.pass(c.took)
 		_, worth, _ := r.answer(q, c.at)
 		r.must(fmt.Sprintf("%+v: worth", c), worth, c.want)
+		r.must(fmt.Sprintf("%+v: a look is due", c), r.Due(""), c.want == Again)
+		_, worth, _ = r.asks(c.at)
+		r.must(fmt.Sprintf("%+v: worth of the next without a look", c), worth, c.want)
+		r.look(c.at, time.Hour)
 		_, worth, _ = r.asks(c.at)
 		r.must(fmt.Sprintf("%+v: worth of the next", c), worth, Counts)
 	}
@@ -359,10 +388,77 @@ func TestRecent(t *testing.T) {
 		r.must("worth", worth, Again)
 	}
 	r.must("doubtful", r.Doubtful(id(1)), true)
+	r.look(one, time.Hour)
 	r.asks(one)
 	r.must("doubtful", r.Doubtful(id(1)), false)
 	r.pass(recent)
 	r.must("doubtful", r.Doubtful(id(1)), true)
+}
+
+// TestSlowAnswers: what counts is when the answer before was asked for, not when it came: the master may
+// have been stopped as soon as it had sent that.
+func TestSlowAnswers(t *testing.T) {
+	one := at{1, 1}
+	r := newRig(t)
+	r.look(one, time.Hour)
+	first := r.Ask("")
+	r.pass(recent - 1)
+	_, worth, _ := r.answer(first, one) // it was on its way for long
+	r.must("worth", worth, Counts)
+	r.pass(recent / 2)
+	_, worth, _ = r.asks(one)
+	r.must("worth", worth, Again)
+	r.must("doubtful", r.Doubtful(id(1)), true)
+}
+
+// TestFewerThan: what a master gave to who did not know all its replicas yet does not count.
+func TestFewerThan(t *testing.T) {
+	r, one, two := newRig(t), at{1, 1}, at{1, 2}
+	r.look(one, time.Hour)
+	q := r.Ask("")
+	r.gives(two)
+	_, worth, _ := r.answer(q, one) // the second has been promoted
+	r.must("worth", worth, Again)
+	r.must("given", r.gives(one), false)
+	r.must("left", r.Left(""), window)
+}
+
+// TestAnother: a replica in place of another does not make up for that.
+func TestAnother(t *testing.T) {
+	r, b := newRig(t), at{1, 1}
+	r.look(b, time.Hour)
+	r.must("given", r.gives(b), true)
+	q := r.Ask("")
+	left, _ := r.Heard(q, id(1), "1 10.0.0.9:6379")
+	r.must("left", left, window)
+	left, _ = r.Heard(q, id(1), "2 10.0.0.9:6379 10.0.0.0:6379")
+	r.must("left", left, time.Duration(0))
+	left, _ = r.Heard(q, id(1), "1 10.0.0.0:6379")
+	r.must("left", left, window)
+}
+
+// TestBackup: what follows a master for a while and has no port is missed by nobody.
+func TestBackup(t *testing.T) {
+	r, b := newRig(t), at{1, 1}
+	r.look(b, time.Hour)
+	left, again := r.Heard(r.Ask(""), id(1), b.shows()+" 10.0.0.8:0")
+	r.must("left", left, time.Duration(0))
+	r.must("again", again, true)
+	r.must("given", r.gives(b), false) // it names them
+	r.must("given", r.gives(b), true)
+}
+
+// TestIdle: a master with replicas that has not answered for a while gives nothing before a look: others may
+// have seen more replicas.
+func TestIdle(t *testing.T) {
+	r, one := newRig(t), at{1, 1}
+	r.look(one, time.Hour)
+	r.must("a look is due", r.Due(""), false)
+	r.pass(recent)
+	r.must("a look is due", r.Due(""), true)
+	r.looked(one, time.Hour, 2, 0)
+	r.must("given", r.gives(one), false)
+	r.must("left", r.Left(""), window)
 }
 
 // TestForgotten: only so many histories are remembered, and one that was forgotten is new. What it gave
@@ -378,6 +474,7 @@ func TestForgotten(t *testing.T) {
 	_, worth, _ := r.answer(q, a)
 	r.must("worth", worth, Refused)
 	r.must("given", r.gives(a), false)
+	r.look(a, 0)
 	r.pass(length - 1)
 	r.must("given", r.gives(a), false)
 	r.pass(1)
@@ -389,17 +486,106 @@ func TestLongest(t *testing.T) {
 	r, a := newRig(t), at{history: 1}
 	r.gives(a)
 	r.pass(length)
-	r.Looked("", Seen{ID: id(1), Longest: length + 5*s})
+	r.Looked("", Seen{ID: id(1), Replicas: None, Longest: length + 5*s})
 	r.must("longest", r.Longest(), length+5*s)
 	r.must("given", r.gives(a), false)
 	r.pass(5*s - 1)
 	r.must("given", r.gives(a), false)
 	r.pass(1)
 	r.must("given", r.gives(a), true)
-	r.Looked("", Seen{ID: id(1), Longest: s})
+	r.Looked("", Seen{ID: id(1), Replicas: None, Longest: s})
 	r.must("longest", r.Longest(), length+5*s)
 	r.gives(at{history: 2})
 	r.must("left of another", r.Left(""), length+5*s)
+
+	r = newRig(t) // whose W is longer, too, as far as is known
+	r.look(at{1, 1}, time.Hour)
+	longer := Seen{ID: id(1), Known: time.Hour, Replicas: at{1, 1}.shows(), Longest: length + 5*s}
+	r.Looked("", longer)
+	r.Looked("", longer)
+	r.must("told", fmt.Sprint(r.longer), fmt.Sprint([]time.Duration{length, length + 5*s}))
+	r.gives(at{1, 0})
+	r.must("left without a replica", r.Left(""), window+5*s)
+}
+
+// TestLowered: what came back before the stamp was lowered stays in the stamp, and is missed.
+func TestLowered(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		r, two, one := newRig(t), at{1, 2}, at{1, 1}
+		r.look(two, time.Hour)
+		r.gives(one)
+		r.looked(one, time.Hour, 2, 0)
+		r.pass(window)
+		r.looked(one, time.Hour, 2, 0)
+		r.must("to lower", r.Lower("") != "", true)
+		r.Looked("", Seen{ // another look, which was sent before
+			ID: id(1), Known: time.Hour, Replicas: one.shows(), Stamped: two.shows().names(), Asked: r.now,
+			Syncs: map[bool]int64{true: 1}[back],
+		})
+		r.must("given", r.gives(one), !back)
+	}
+}
+
+// TestSharded: each node of a Cluster has a history of its own, and one that is new concerns no other.
+func TestSharded(t *testing.T) {
+	r := newRig(t)
+	r.Sharded = true
+	const a, b = "a:1", "b:1"
+	nodes := map[string]at{a: {1, 1}, b: {2, 0}}
+	look := func(node string, known time.Duration) {
+		shows := nodes[node].shows()
+		r.Looked(node, Seen{ID: id(nodes[node].history), Known: known, Replicas: shows, Stamped: shows.names(), Asked: r.now})
+	}
+	gives := func(node string) bool {
+		given, worth, _ := r.answer(r.Ask(node), nodes[node])
+		return given && worth == Counts
+	}
+	look(a, time.Hour)
+	look(b, time.Hour)
+	r.must("given by A, B", [2]bool{gives(a), gives(b)}, [2]bool{true, true})
+	r.must("older", r.Older(), "")
+	r.must("changes", len(r.changes), 0)
+	_, worth, _ := r.answer(r.Ask("c:1"), nodes[b])
+	r.must("worth at a node of which nothing is known", worth, Again)
+
+	nodes[b] = at{3, 0} // B's replica was promoted
+	r.must("given by A, B", [2]bool{gives(a), gives(b)}, [2]bool{true, false})
+	r.must("left at A, B", [2]time.Duration{r.Left(a), r.Left(b)}, [2]time.Duration{0, length})
+	look(b, 0)
+	r.must("given by A, B", [2]bool{gives(a), gives(b)}, [2]bool{true, false})
+	r.must("named", strings.Contains(r.Ask(b).Says[0].(string), id(3)), false)
+	r.pass(length - 1)
+	gives(a)
+	r.must("given by A, B", [2]bool{gives(a), gives(b)}, [2]bool{true, false})
+	r.pass(1)
+	r.must("given by A, B", [2]bool{gives(a), gives(b)}, [2]bool{true, true})
+
+	nodes[a] = at{1, 0} // A has lost its replica, which may have been promoted
+	r.must("given by A, B", [2]bool{gives(a), gives(b)}, [2]bool{false, true})
+	r.must("left at A, B", [2]time.Duration{r.Left(a), r.Left(b)}, [2]time.Duration{window, 0})
+	nodes[a] = at{1, 2}
+	r.must("given by A", gives(a), false) // its replicas are noted
+	r.must("given by A", gives(a), true)
+	r.pass(recent)
+	r.must("given by A, idle", gives(a), false)
+	r.must("given by A", gives(a), true)
+}
+
+// TestListed: a question names only histories that answer.
+func TestListed(t *testing.T) {
+	r := newRig(t)
+	r.Sharded = true
+	for n := range mostShards + 2 {
+		r.Looked(fmt.Sprintf("10.0.0.1:%d", n), Seen{ID: id(n), Known: time.Hour, Replicas: None, Asked: r.now})
+		if n == mostShards {
+			r.pass(listedFor)
+		}
+	}
+	r.must("servers", len(r.servers) <= mostShards, true)
+	r.must("histories", len(r.known), mostShards)
+	r.pass(listedFor)
+	r.Looked("b:1", Seen{ID: id(1), Known: time.Hour, Replicas: None, Asked: r.now})
+	r.must("named", r.Ask("b:1").Says[0], any(";"+id(1)+" 0;"))
 }
 
 // TestNil: no option, no grace.

@@ -2,14 +2,21 @@ package grace
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
-// Due reports whether the stamp of a server is to be looked at before the next request to it.
+// Due reports whether the stamp of a server is to be looked at before the next request to it. So it is when
+// a master with replicas has not answered for a while: others may know of more replicas by then.
 func (g *Guard) Due(at string) bool {
+	now := g.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.server(at).due
+	s := g.server(at)
+	if s.due || s.runs == nil || g.Sharded {
+		return s.due
+	}
+	return s.runs.replicas != None && (s.runs.idle || now-s.runs.asked >= recent)
 }
 
 // Lower is what the look says of the stamp's number of replicas: see look.lua.
@@ -19,44 +26,52 @@ func (g *Guard) Lower(at string) string {
 	return g.server(at).lower
 }
 
-// Longest is the grace that the Guard goes by.
+// Longest is the grace that the Guard goes by: its own, or another's.
 func (g *Guard) Longest() time.Duration {
+	if g == nil {
+		return 0
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.Grace
+}
+
+// Own is the grace that the Guard was made with.
+func (g *Guard) Own() time.Duration {
+	if g == nil {
+		return 0
+	}
+	return g.own
 }
 
 // Seen is what a look at a server found.
 type Seen struct {
 	ID       string        // the running history
 	Known    time.Duration // for how long it was known by the server's clock
-	Replicas int           // how many the master has
-	Most     int           // the most that it had
+	Replicas Replicas      // those that the master has
+	Stamped  []string      // those that the stamp has
 	Syncs    int64         // how often one has begun to follow
 	Longest  time.Duration // the longest grace that anybody goes by, which counts for all
 	Settled  bool          // an operator has said that no lease of an earlier history is live
+	Asked    time.Duration // when the look was sent
+	Lower    string        // what it took out of the stamp
 }
 
 // Looked notes what a look at a server found.
 func (g *Guard) Looked(at string, seen Seen) {
 	now := g.Now()
 	g.mu.Lock()
-	if more := seen.Longest - g.Grace; more > 0 {
-		g.Grace = seen.Longest
-		for _, h := range g.known {
-			h.settled += more
-		}
+	longer := seen.Longest > g.Grace
+	if longer {
+		g.lengthen(seen.Longest)
 	}
 	s := g.server(at)
 	h, fresh := g.history(seen.ID, now)
-	if s.lower == h.id+strconv.Itoa(seen.Replicas) && seen.Most > seen.Replicas {
-		seen.Most = seen.Replicas // this look was sent before it was known
-	} else {
-		s.lower, s.due = "", false
-	}
+	s.lowered(h, &seen)
 	s.looked = now
-	if seen.Most > h.replicas {
-		h.count(seen.Most)
+	h.looked, h.idle, h.asked = true, false, max(h.asked, seen.Asked)
+	if missing := without(seen.Stamped, h.replicas.names()); len(missing) > 0 {
+		h.count(h.replicas.and(missing))
 	}
 	g.counted(s, h, seen.Replicas, seen.Syncs, now)
 	before := g.left(h, now)
@@ -66,9 +81,13 @@ func (g *Guard) Looked(at string, seen Seen) {
 	}
 	h.born = min(h.born, now-seen.Known)
 	g.sort()
+	g.list.until = 0
 	after := g.left(h, now)
 	changed := fresh && len(g.known) > 1
 	g.mu.Unlock()
+	if longer && g.Longer != nil {
+		g.Longer(g.own, seen.Longest)
+	}
 	if changed {
 		g.tellChanged(after)
 	}
@@ -77,23 +96,48 @@ func (g *Guard) Looked(at string, seen Seen) {
 	}
 }
 
+// lengthen has a longer grace count: whoever has it may hold a lease for longer, or know of a master that
+// goes on answering for longer. Which of the two is not known. Called with mu held.
+func (g *Guard) lengthen(longest time.Duration) {
+	more := longest - g.Grace
+	g.Grace, g.Window = longest, g.Window+more
+	for _, h := range g.known {
+		h.settled += more
+	}
+}
+
+// lowered notes whether a look has taken out of the stamp what was to be taken out of it.
+func (s *server) lowered(h *history, seen *Seen) {
+	gone := strings.Fields(s.lower)
+	if len(gone) > 2 && s.lower != seen.Lower && gone[0] == h.id && gone[1] == strconv.FormatInt(seen.Syncs, 10) {
+		seen.Stamped = without(seen.Stamped, gone[2:]) // this look was sent before that was known
+		return
+	}
+	s.lower, s.due = "", false
+}
+
 // unknown is a number of syncs.
 const unknown = -1
 
-// counted notes which history a server has, how many replicas, and how often one has begun to follow.
-// Called with mu held.
+// counted notes which history a server has, which replicas, and how often one has begun to follow. Called
+// with mu held.
 //
-// A master that was replaced loses a replica in that moment, long before it is told. So one that has
-// fewer than it had gives nothing until they are back, or have been gone for as long as a master that
-// was replaced may go on answering. If one came and left meanwhile, that time begins anew.
-func (g *Guard) counted(s *server, h *history, replicas int, syncs int64, now time.Duration) {
+// A master that was replaced loses a replica in that moment, long before it is told. So one that lacks
+// a replica that it had gives nothing until that is back, or has been gone for as long as a master that
+// was replaced may go on answering. If one came and left meanwhile, that time begins anew. Replicas are
+// known by their addresses: another one in its place proves nothing.
+func (g *Guard) counted(s *server, h *history, replicas Replicas, syncs int64, now time.Duration) {
+	if s.runs != h || h.replicas != replicas {
+		g.list.until = 0
+	}
 	s.runs, h.last = h, now
+	gone := without(h.replicas.names(), replicas.names())
 	switch {
-	case replicas >= h.replicas:
+	case len(gone) == 0:
 		h.count(replicas)
 		h.short = 0
-	case h.short == 0, replicas < h.fewer, syncs != unknown && syncs != h.syncs:
-		h.short, h.fewer, h.syncs = now, replicas, syncs
+	case h.short == 0, len(without(gone, h.gone)) > 0, syncs != unknown && syncs != h.syncs:
+		h.short, h.syncs = now, syncs
 		s.due = s.due || syncs == unknown
 	case now-h.short < g.Window:
 	case syncs == unknown:
@@ -101,6 +145,8 @@ func (g *Guard) counted(s *server, h *history, replicas int, syncs int64, now ti
 	case g.younger(h): // its successor is missing, and will be missed
 	default:
 		h.count(replicas)
-		h.short, s.due, s.lower = 0, true, h.id+strconv.Itoa(replicas)
+		h.short, s.due = 0, true
+		s.lower = h.id + " " + strconv.FormatInt(syncs, 10) + " " + strings.Join(gone, " ")
 	}
+	h.gone = gone
 }

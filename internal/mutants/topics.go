@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // topic is one rule in words, and the mutants that break it. A mutant that no topic names is printed
 // at the end, under "Other rules".
 type topic struct {
@@ -7,7 +9,9 @@ type topic struct {
 	mutants []string
 }
 
-var topics = []topic{
+var topics = slices.Concat(protocolTopics, graceTopics, commandTopics)
+
+var protocolTopics = []topic{
 	{"A lease is trusted from before its request was sent, less the margin, on a clock that counts sleep.", []string{
 		"a lease is counted from the reply",
 		"no margin",
@@ -249,43 +253,9 @@ var topics = []topic{
 		"the program's signals end its watcher",
 		"a watcher takes a signal while it starts",
 	}},
-	{"With a failover grace no lock is given in a history until every lease of earlier ones is over.", []string{
-		"what was lost is given to another: the history is not compared",
-		"a free lock is given in a history that is not settled",
-		"a lock is its owner's in a history that is not settled",
-		"a token is taken up in a history that is not settled",
-		"a release hands on in a history that is not settled",
-		"a forced release hands on in a history that is not settled",
-		"a release in a history that is not settled keeps the lock",
-		"who waits in a history that is not settled loses its place",
-		"the stamp of another history counts",
-		"a first history is settled",
-		"a stamp counts without a margin for the clock",
-		"a new history gives after a TTL",
-	}},
-	{"A master that was replaced gives no lock.", []string{
-		"a master that has lost a replica gives",
-		"a younger history is forgotten",
-		"an older history puts a younger one back",
-		"a master that was given back gives at once",
-		"a master without its successor counts as given back",
-		"the history that was seen last is taken for the younger one",
-		"a renewal by a master that was replaced counts",
-		"a history is named that does not run",
-		"a master that has lost a replica gives at once",
-		"a replica that came and went counts as gone since the first time",
-		"who waits for a replica asks without a pause",
-		"a thawed master's first gift counts",
-		"a thawed master's first grant counts",
-		"a replaced master's grant counts",
-		"a replaced master's gift counts",
-		"a look that has no answer holds up the others",
-	}},
-	{"With a failover grace no lease is believed for longer than the TTL without an answer.", []string{
-		"a lock without expiry is taken up with a failover grace",
-		"an extended lease is believed for as long as its key lasts",
-		"a key without expiry is believed for ever",
-	}},
+}
+
+var commandTopics = []topic{
 	{"No password is shown or passed on.", []string{
 		"a piece of a password is taken for a host",
 		"the program is told how to log in to Redis",

@@ -90,7 +90,7 @@ func (qs *Queues) together(ws []*Waiter, once bool) (hs []lease.Holder, failed i
 	case got.Err != nil && (once || over || store.CrossSlot(got.Err)):
 		return hs, 0, got.Err
 	case got.Err == nil && once && len(hs) < len(ws):
-		return hs, int(got.Reply.Place), notHad(got.Reply)
+		return hs, int(got.Reply.Place), qs.notHad(got.Reply)
 	}
 	return hs, 0, nil
 }

@@ -19,15 +19,24 @@ var (
 // graceError is the error of a try that found the replication history unsettled: for so long no lock
 // is given. Its last holder may be live, so a single try counts as one that found the lock held.
 type graceError struct {
-	left time.Duration
-	once bool
+	left         time.Duration
+	once         bool
+	own, longest time.Duration // the grace of this process, and the one that counts
+}
+
+func (qs *Queues) graceError(left time.Duration, once bool) graceError {
+	return graceError{left, once, qs.Grace.Own(), qs.Grace.Longest()}
 }
 
 func (e graceError) Error() string {
 	if e.left >= grace.Never {
 		return fmt.Sprintf("%v: no lock is given by a server that was replaced by another", ErrGrace)
 	}
-	return fmt.Sprintf("%v: no lock is given for another %v", ErrGrace, e.left.Round(time.Millisecond))
+	text := fmt.Sprintf("%v: no lock is given for another %v", ErrGrace, e.left.Round(time.Millisecond))
+	if e.longest > e.own {
+		text += fmt.Sprintf(" (another has a grace of %v, which counts; here it is %v)", e.longest, e.own)
+	}
+	return text
 }
 
 func (e graceError) Is(target error) bool {
@@ -45,9 +54,9 @@ func (oneTry) Error() string { return ErrHeld.Error() }
 func (oneTry) Is(target error) bool { return target == ErrHeld || target == ErrWaitTimeout }
 
 // notHad is the error of a single try with that answer.
-func notHad(r store.Reply) error {
+func (qs *Queues) notHad(r store.Reply) error {
 	if r.Status == store.Unsettled {
-		return graceError{r.TTL, true}
+		return qs.graceError(r.TTL, true)
 	}
 	return errOneTry
 }

@@ -62,7 +62,7 @@ func (w *Waiter) pauseGrace(left time.Duration) error {
 	if err == nil {
 		return nil
 	}
-	return operr.Join(err, graceError{left: left})
+	return operr.Join(err, w.qs.graceError(left, false))
 }
 
 // maxAgain is how many fleeting errors a waiter goes on after.

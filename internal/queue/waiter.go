@@ -112,7 +112,7 @@ func (qs *Queues) Once(w *Waiter) (lease.Holder, error) {
 	}
 	qs.withdraw(a)
 	if err == nil {
-		err = notHad(r)
+		err = qs.notHad(r)
 	}
 	return nil, err
 }
@@ -166,7 +166,7 @@ func (w *Waiter) wait() (lease.Holder, error) {
 		case err == nil:
 			answered, last = true, nil
 			if r.Status == store.Unsettled {
-				last = graceError{left: r.TTL}
+				last = qs.graceError(r.TTL, false)
 			}
 			w.watchStranger(r)
 		case w.over(), errors.Is(err, ErrWaitTimeout):
@@ -195,7 +195,7 @@ func (qs *Queues) graceOf(w *Waiter, last error) error {
 		return last
 	}
 	if left := qs.Grace.Left(qs.Store.Server(w.Lock.Name)); left > 0 {
-		return graceError{left: left}
+		return qs.graceError(left, false)
 	}
 	return nil
 }

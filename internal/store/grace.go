@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/redis/go-redis/v9"
+	"time"
 
 	"github.com/holdfast-go/holdfast/internal/grace"
 	"github.com/holdfast-go/holdfast/scripts"
@@ -18,8 +16,8 @@ var (
 	ErrNoHistory error = scriptError{noHistory, refusing}
 	// errReplica: a history is settled at a master.
 	errReplica error = scriptError{"READONLY the server is a replica", passing}
-	// errMovedOn: a node has no slot, as far as the others know.
-	errMovedOn = errors.New("the node serves no slot")
+	// errNoSlots: no node has a lock's slot, as far as they know.
+	errNoSlots = errors.New("no node serves the slot")
 	// ErrReplaced: the lock was given by a server that may have been replaced by another. Whether it is
 	// the lock's, only a later answer can tell.
 	ErrReplaced = errors.New("the server that gave the lock may have been replaced")
@@ -44,15 +42,10 @@ func (s *Store) ask(ctx context.Context, via sender, batches []*batch) []*batch 
 			continue
 		}
 		name := b.calls[0].Lock.Name()
-		at := s.Server(name)
-		if at == "" && s.Sharded() { // it is not known yet
-			if node, err := s.topology.cluster.MasterForKey(ctx, name); err == nil {
-				at = node.Options().Addr
-			}
-		}
+		at := s.at(ctx, name)
 		if unable == nil && b.takes() && s.guard.Due(at) {
 			// After another error nothing is given that would not be given with the look.
-			if err := s.look(ctx, via, at, false); err != nil && Answered(err) && !Transient(err) {
+			if err := s.look(ctx, via, at, slotOf(tagOf(name))); err != nil && Answered(err) {
 				unable = err
 			}
 		}
@@ -72,11 +65,23 @@ func (s *Store) ask(ctx context.Context, via sender, batches []*batch) []*batch 
 	})
 }
 
-// maxReplicas bounds what is believed.
-const maxReplicas = 1 << 20
+// at names the server that has a key, as [Store.Server] does, and asks if that is not known yet.
+func (s *Store) at(ctx context.Context, key string) string {
+	at := s.Server(key)
+	if at == "" && s.Sharded() {
+		if node, err := s.topology.cluster.MasterForKey(ctx, key); err == nil {
+			at = node.Options().Addr
+		}
+	}
+	return at
+}
 
-// mostAgain is how often a call is made again because of what was learned of the history.
-const mostAgain = 2
+const (
+	// mostAgain is how often a call is made again because of what was learned of the history.
+	mostAgain = 2
+	// soon is when to ask again if a server gives nothing for a reason that may be gone already.
+	soon = 50 * time.Millisecond
+)
 
 // judge tells the guard what a batch's answer says of the history, and returns the calls that are to be
 // made once more: what they gave does not count yet, or was refused for a reason that is gone.
@@ -128,8 +133,8 @@ func (s *Store) unsettled(b *batch, c *Call, id, replicas string) (again bool) {
 		}
 		return false
 	}
-	n, _ := strconv.Atoi(replicas)
-	c.Reply.TTL, again = s.guard.Heard(b.asked, id, n)
+	left, again := s.guard.Heard(b.asked, id, grace.Replicas(replicas))
+	c.Reply.TTL = max(left, soon)
 	if c.gave { // by an earlier run, of which nothing is known now
 		c.Err, c.Reply.Status = ErrReplaced, Held
 	}
@@ -156,13 +161,20 @@ func (b *batch) takes() bool {
 // Settle writes stamps that say that the running histories have been known for long enough.
 func (s *Store) Settle(ctx context.Context) error {
 	if !s.Sharded() {
-		return s.look(ctx, s.client, "", true)
+		return s.lookOnce(ctx, s.client, "", stampKey, true)
 	}
-	return s.topology.cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		err := s.look(ctx, s.client, node.Options().Addr, true)
-		if errors.Is(err, errMovedOn) { // a master without slots
-			return nil
-		}
+	_, lowest, err := s.slots(ctx)
+	if err != nil {
 		return err
-	})
+	}
+	if len(lowest) == 0 {
+		return errNoSlots
+	}
+	for _, slot := range lowest {
+		key := stampIn(slot)
+		if err := s.lookOnce(ctx, s.client, s.at(ctx, key), key, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }

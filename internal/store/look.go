@@ -16,8 +16,8 @@ import (
 // another connection.
 const lookPatience = 200 * time.Millisecond
 
-// look looks at a server's stamp, one at a time, or settles the history that the server has.
-func (s *Store) look(ctx context.Context, via sender, at string, settle bool) error {
+// look looks at the stamp of the server that has a slot, one at a time.
+func (s *Store) look(ctx context.Context, via sender, at string, slot int) error {
 	late := time.NewTimer(lookPatience)
 	defer late.Stop()
 	select {
@@ -27,30 +27,28 @@ func (s *Store) look(ctx context.Context, via sender, at string, settle bool) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if settle {
-		return s.lookOnce(ctx, via, at, settle)
-	}
 	for range 2 { // the first may find that the stamp is to be changed
 		if !s.guard.Due(at) {
 			break
 		}
-		if err := s.lookOnce(ctx, via, at, settle); err != nil {
+		key, err := s.stampOf(ctx, slot)
+		if err == nil {
+			err = s.lookOnce(ctx, via, at, key, false)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s *Store) lookOnce(ctx context.Context, via sender, at string, settle bool) error {
-	key, err := s.stampAt(ctx, at)
-	if err != nil {
-		return err
-	}
-	longest := s.guard.Longest()
+// lookOnce looks at a stamp, or settles the history that the server has.
+func (s *Store) lookOnce(ctx context.Context, via sender, at, key string, settle bool) error {
+	asked, lower, longest := s.guard.Now(), s.guard.Lower(at), s.guard.Longest()
 	if settle {
 		longest = 0 // whoever settles a history need not go by it
 	}
-	b := &batch{script: scripts.Graced.Look, line: append(newLine(scripts.Graced.Look, 1, 3), key, s.guard.Lower(at), flag(settle), longest.Milliseconds())}
+	b := &batch{script: scripts.Graced.Look, line: append(newLine(scripts.Graced.Look, 1, 3), key, lower, flag(settle), longest.Milliseconds())}
 	s.send(ctx, via, []*batch{b})
 	v, err := b.cmd.Result()
 	if why, unable := strings.CutPrefix(fmt.Sprint(err), "NOHISTORY "); unable {
@@ -70,6 +68,7 @@ func (s *Store) lookOnce(ctx context.Context, via sender, at string, settle bool
 	case seen.ID == "": // a replica: what may give a lock will be refused
 		return nil
 	}
+	seen.Asked, seen.Lower = asked, lower
 	s.guard.Looked(at, seen)
 	return nil
 }
@@ -80,40 +79,63 @@ func decodeLook(v any) (seen grace.Seen, ok bool) {
 	if len(fields) != 7 {
 		return seen, false
 	}
-	seen.ID, ok = fields[0].(string)
-	var n [6]int64
-	for i := range n {
-		var number bool
-		n[i], number = fields[i+1].(int64)
-		ok = ok && number && n[i] >= 0
+	var text [3]string
+	for i, at := range [...]int{0, 2, 3} {
+		if text[i], ok = fields[at].(string); !ok {
+			return seen, false
+		}
 	}
-	if !ok || n[0] > maxMillis || n[1] > maxReplicas || n[2] > maxReplicas || n[3] > maxMillis {
+	var n [4]int64
+	for i, at := range [...]int{1, 4, 5, 6} {
+		if n[i], ok = fields[at].(int64); !ok || n[i] < 0 {
+			return seen, false
+		}
+	}
+	if n[0] > maxMillis || n[1] > maxMillis {
 		return seen, false
 	}
-	seen.Known, seen.Longest = time.Duration(n[0])*time.Millisecond, time.Duration(n[3])*time.Millisecond
-	seen.Replicas, seen.Most, seen.Syncs, seen.Settled = int(n[1]), int(n[2]), n[4], n[5] == 1
-	return seen, true
+	return grace.Seen{
+		ID: text[0], Replicas: grace.Replicas(text[1]), Stamped: strings.Fields(text[2]),
+		Known: time.Duration(n[0]) * time.Millisecond, Longest: time.Duration(n[1]) * time.Millisecond,
+		Syncs: n[2], Settled: n[3] == 1,
+	}, true
 }
 
-// stampAt returns the key of a server's stamp: of a Cluster's node one in its lowest slot.
-func (s *Store) stampAt(ctx context.Context, at string) (string, error) {
+// stampOf returns the key of the stamp of the server that has a slot: of a Cluster's node one in its
+// lowest slot. Nodes are told apart by the names that they have for each other, which may be others than
+// the client's.
+func (s *Store) stampOf(ctx context.Context, slot int) (string, error) {
 	if !s.Sharded() {
 		return stampKey, nil
 	}
-	slots := redis.NewClusterSlotsCmd(ctx, "cluster", "slots") // CLUSTER SHARDS came with Redis 7
-	_ = s.topology.cluster.Process(ctx, slots)
-	ranges, err := slots.Result()
+	ranges, lowest, err := s.slots(ctx)
 	if err != nil {
 		return "", err
 	}
-	lowest := slotCount
 	for _, r := range ranges {
-		if len(r.Nodes) > 0 && r.Nodes[0].Addr == at {
-			lowest = min(lowest, r.Start)
+		if r.Start <= slot && slot <= r.End && len(r.Nodes) > 0 {
+			return stampIn(lowest[r.Nodes[0].Addr]), nil
 		}
 	}
-	if lowest == slotCount {
-		return "", errMovedOn
-	}
-	return stampKey + ":{" + tagIn(lowest) + "}", nil
+	return "", errNoSlots
 }
+
+// slots returns which node of a Cluster has which slots, and the lowest of each.
+func (s *Store) slots(ctx context.Context) (ranges []redis.ClusterSlot, lowest map[string]int, err error) {
+	cmd := redis.NewClusterSlotsCmd(ctx, "cluster", "slots") // CLUSTER SHARDS came with Redis 7
+	_ = s.topology.cluster.Process(ctx, cmd)
+	ranges, err = cmd.Result()
+	lowest = make(map[string]int)
+	for _, r := range ranges {
+		if len(r.Nodes) > 0 {
+			addr := r.Nodes[0].Addr
+			if low, ok := lowest[addr]; !ok || r.Start < low {
+				lowest[addr] = r.Start
+			}
+		}
+	}
+	return ranges, lowest, err
+}
+
+// stampIn returns the key of the stamp in a slot.
+func stampIn(slot int) string { return stampKey + ":{" + tagIn(slot) + "}" }

@@ -1,6 +1,9 @@
 package store
 
-import "strconv"
+import (
+	"strconv"
+	"sync/atomic"
+)
 
 // slotCount is how many slots a Cluster has.
 const slotCount = 16384
@@ -22,10 +25,18 @@ func slotOf(tag string) int {
 	return int(crc % slotCount)
 }
 
-// tagIn returns a hash tag in that slot: always the same, and found within some milliseconds.
+// tags are the hash tags that were found, by their slots.
+var tags [slotCount]atomic.Pointer[string]
+
+// tagIn returns a hash tag in that slot: always the same, and found within some milliseconds at the first
+// time.
 func tagIn(slot int) string {
+	if tag := tags[slot].Load(); tag != nil {
+		return *tag
+	}
 	for i := 0; ; i++ {
 		if tag := strconv.Itoa(i); slotOf(tag) == slot {
+			tags[slot].Store(&tag)
 			return tag
 		}
 	}

@@ -79,8 +79,11 @@ func New(client redis.UniversalClient) *Store {
 }
 
 // Guard has the guard decide in which replication history a lock may be given. It is called before the
-// Store is used.
-func (s *Store) Guard(guard *grace.Guard) { s.guard, s.looking = guard, make(chan struct{}, 1) }
+// Store is used, and returns the guard.
+func (s *Store) Guard(guard *grace.Guard) *grace.Guard {
+	s.guard, s.looking = guard, make(chan struct{}, 1)
+	return guard
+}
 
 // Close closes the store's own connections, ends its goroutines and waits for them: for the client's
 // time-outs at most, if one is in a request. The store can still be used.

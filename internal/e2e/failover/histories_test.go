@@ -132,6 +132,28 @@ func TestDeaf(t *testing.T) {
 	only(t, waits, began, grace, held)
 }
 
+// TestDeafToANewReplica: a client that was not told of a failover goes on asking the old master, which has another
+// replica now in place of the one that was promoted.
+func TestDeafToANewReplica(t *testing.T) {
+	r := newRig(t)
+	x, u := r.member(), r.member()
+	held := x.try("lock")
+	u.try("other")
+	there(t, r.b, "lock")
+	r.promote()
+	began := time.Now()
+	x.follow(r.b)
+	locktest.Eventually(t, "the old master has no replica", func() bool { return replicas(t, r.a) == 0 })
+	host, port, _ := net.SplitHostPort(r.a.Addr())
+	redistest.Start(t, "--replicaof", host, port)
+	locktest.Eventually(t, "the old master has another replica", func() bool { return replicas(t, r.a) == 1 })
+	locktest.Eventually(t, "the lock has run out at the old master", func() bool { return r.a.Client().Exists(ctx(t), "lock").Val() == 0 })
+	if time.Since(began) < window { // else the old master would have been told
+		u.refused("lock")
+	}
+	must(t, held.Check(ctx(t)))
+}
+
 // long is the TTL of those who yet trust what a master gives that was frozen for a second.
 const long = 4 * time.Second
 
