@@ -108,7 +108,10 @@ func code(err error) string {
 	if err == nil {
 		return "none"
 	}
-	text, _, _ := strings.Cut(err.Error(), " script: ")
+	text, _, named := strings.Cut(err.Error(), " script: ")
+	if named {
+		text += " script"
+	}
 	if before, after, ok := strings.Cut(text, "(call to "); ok {
 		_, after, _ = strings.Cut(after, "@user_script: 1: ")
 		text = before + "…: " + after
