@@ -23,6 +23,7 @@ race: ## the full set under the race detector, real servers required
 
 scale: ## the largest tests, which the race detector makes small, in full
 	HOLDFAST_TEST=full go test -timeout 30m -run '^(TestScale(Held|Pressure)|TestWaiting(Cancelled|TimedOut|LateGrant|LeftBehind|ManyNames))$$' .
+	HOLDFAST_TEST=full go test -timeout 30m ./internal/model
 
 check: ## gofmt, go vet (also for other systems) and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,12 +42,8 @@ func rounds(t testing.TB, n int) int {
 
 // slowness is about what the race detector costs, and more.
 func slowness() int {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "-race" && s.Value == "true" {
-				return 20
-			}
-		}
+	if redistest.UnderRace() {
+		return 20
 	}
 	return 1
 }

@@ -3,6 +3,8 @@ package redistest
 import (
 	"iter"
 	"os"
+	"runtime/debug"
+	"slices"
 	"testing"
 )
 
@@ -22,6 +24,12 @@ func NeedsServer(t testing.TB) {
 
 // Full reports whether the full set is run.
 func Full() bool { return os.Getenv(FullEnv) == "full" }
+
+// UnderRace reports whether the race detector is at work, which makes a test up to 20 times slower.
+func UnderRace() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == "-race" && s.Value == "true" })
+}
 
 // Phases yields the numbers from 0 to n-1 in the full set, else every stride-th
 // of them, beginning with 0.
