@@ -184,6 +184,9 @@ func TestDrainUnderAnother(t *testing.T) {
 					}
 					began := time.Now()
 					c.end(l, outer, func() { shutdown(errShutdown) })
+					if name != "suspended" { // that is found by a look
+						<-between.Done() // a context tells those of others by a goroutine
+					}
 					if needed && innerDrains && name != "suspended" {
 						select {
 						case <-done:
