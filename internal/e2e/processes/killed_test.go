@@ -39,15 +39,19 @@ func TestWaitingKilled(t *testing.T) {
 		for round := range 3 {
 			name := fmt.Sprint("lock", round)
 			holder := e.Acquire(e.Locker().Mutex(name))
-			first := startChild(t, "waits", e.Server.Addr(), name)
-			first.expect(t, "waits")
-			locktest.Eventually(t, "the first waits", func() bool { return e.Waiting(name) == 1 })
 			next := e.Locker()
 			e.Must(rig.Once(next.Mutex("warm-up")))
+			listeners := func() int { return len(e.Direct.PubSubChannels(e.Ctx(), "*").Val()) }
+			locktest.Eventually(t, "holder and next listen", func() bool { return listeners() == 2*(round+1) })
+			first := startChild(t, "waits", e.Server.Addr(), name)
+			first.expect(t, "waits")
+			locktest.Eventually(t, "the first waits, and listens", func() bool { return e.Waiting(name) == 1 && listeners() == 2*(round+1)+1 })
 			acquired := e.Wait(next.Mutex(name))
 			locktest.Eventually(t, "the next waits", func() bool { return e.Waiting(name) == 2 })
 			e.Must(first.cmd.Process.Kill())
 			_ = first.cmd.Wait()
+			// The server may serve the release before it notices that the connection is closed.
+			locktest.Eventually(t, "the server knows", func() bool { return listeners() == 2*(round+1) })
 			start := time.Now()
 			e.Must(holder.Release(e.Ctx()))
 			s := <-acquired
