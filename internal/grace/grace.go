@@ -85,6 +85,7 @@ type history struct {
 	awake    time.Duration // when the question of one was asked that came less than recent after another
 	looked   bool          // its stamp was looked at
 	idle     bool          // no stamp was looked at since it had not answered for a while
+	joinable bool          // a replica may join without another history: it has a backlog
 	replicas Replicas      // those that it has if it is what it was
 	gone     []string      // which of them were missing at last, since short
 	short    time.Duration // since when some are missing; 0: none is
@@ -166,6 +167,11 @@ func (g *Guard) history(id string, now time.Duration) (_ *history, fresh bool) {
 	g.known, g.list.until = append(g.known, h), 0
 	return h, true
 }
+
+// watched reports whether others may know of replicas that this process does not know of. The first replica
+// of a master changes its history only if there is no backlog: there is one for an hour (repl-backlog-ttl)
+// after the last one has left, and after a promotion.
+func (h *history) watched() bool { return h.replicas != None || h.joinable }
 
 func (h *history) count(replicas Replicas) {
 	if replicas == h.replicas {

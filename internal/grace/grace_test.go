@@ -461,6 +461,40 @@ func TestIdle(t *testing.T) {
 	r.must("left", r.Left(""), window)
 }
 
+// TestJoinable: who knows of no replica looks again if one may have begun to follow without another history.
+func TestJoinable(t *testing.T) {
+	for _, joinable := range []bool{false, true} {
+		r, a := newRig(t), at{history: 1}
+		look := func(stamped int) {
+			r.Looked("", Seen{
+				ID: id(1), Known: time.Hour, Replicas: a.shows(), Stamped: at{0, stamped}.shows().names(), Syncs: 0,
+				Joinable: joinable, Asked: r.now,
+			})
+		}
+		look(0)
+		r.must("given", r.gives(a), true)
+		r.pass(recent)
+		r.must("a look is due", r.Due(""), joinable)
+		if joinable {
+			look(1)
+			r.must("given without the replica that another knows of", r.gives(a), false)
+		}
+	}
+}
+
+// TestShort: a replica is missed since the first look that missed it, by anybody, less a margin for the clock.
+func TestShort(t *testing.T) {
+	for _, c := range []struct{ short, left time.Duration }{
+		{0, window}, {stampMargin, window}, {stampMargin + window - 1, 1}, {stampMargin + window, 0},
+	} {
+		r, a := newRig(t), at{history: 1}
+		r.Looked("", Seen{
+			ID: id(1), Known: time.Hour, Replicas: a.shows(), Stamped: at{0, 1}.shows().names(), Short: c.short, Asked: r.now,
+		})
+		r.must(fmt.Sprintf("left of %v", c.short), r.Left(""), c.left)
+	}
+}
+
 // TestForgotten: only so many histories are remembered, and one that was forgotten is new. What it gave
 // meanwhile does not count.
 func TestForgotten(t *testing.T) {

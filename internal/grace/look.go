@@ -7,7 +7,7 @@ import (
 )
 
 // Due reports whether the stamp of a server is to be looked at before the next request to it. So it is when
-// a master with replicas has not answered for a while: others may know of more replicas by then.
+// a master that has replicas, or may have got some, has not answered for a while: others may know of more by then.
 func (g *Guard) Due(at string) bool {
 	now := g.Now()
 	g.mu.Lock()
@@ -16,10 +16,10 @@ func (g *Guard) Due(at string) bool {
 	if s.due || s.runs == nil || g.Sharded {
 		return s.due
 	}
-	return s.runs.replicas != None && (s.runs.idle || now-s.runs.asked >= recent)
+	return s.runs.watched() && (s.runs.idle || now-s.runs.asked >= recent)
 }
 
-// Lower is what the look says of the stamp's number of replicas: see look.lua.
+// Lower is which replicas the look takes out of the stamp: see look.lua.
 func (g *Guard) Lower(at string) string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -53,6 +53,8 @@ type Seen struct {
 	Syncs    int64         // how often one has begun to follow
 	Longest  time.Duration // the longest grace that anybody goes by, which counts for all
 	Settled  bool          // an operator has said that no lease of an earlier history is live
+	Joinable bool          // a replica may join without another history
+	Short    time.Duration // for how long it has lacked those, by the server's clock
 	Asked    time.Duration // when the look was sent
 	Lower    string        // what it took out of the stamp
 }
@@ -69,11 +71,15 @@ func (g *Guard) Looked(at string, seen Seen) {
 	h, fresh := g.history(seen.ID, now)
 	s.lowered(h, &seen)
 	s.looked = now
+	h.joinable = seen.Joinable
 	h.looked, h.idle, h.asked = true, false, max(h.asked, seen.Asked)
 	if missing := without(seen.Stamped, h.replicas.names()); len(missing) > 0 {
 		h.count(h.replicas.and(missing))
 	}
 	g.counted(s, h, seen.Replicas, seen.Syncs, now)
+	if h.short != 0 { // by the server's clock, so that a process that has just begun need not wait for all of it
+		h.short = min(h.short, now-max(0, seen.Short-stampMargin))
+	}
 	before := g.left(h, now)
 	h.settled = min(h.settled, now+max(0, g.Grace+stampMargin-seen.Known))
 	if seen.Settled {

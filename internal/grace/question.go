@@ -110,7 +110,7 @@ func (g *Guard) Ran(q Question) Verdict {
 	switch {
 	case g.left(h, now) > 0:
 		return Refused
-	case !known, h.replicas != None && (!awake || h.idle && !g.Sharded):
+	case !known, h.watched() && (!awake || h.idle && !g.Sharded):
 		return Again
 	}
 	return Counts
@@ -144,7 +144,7 @@ func (g *Guard) Doubtful(id string) bool {
 	if h == nil || !h.looked && !g.Sharded {
 		return true
 	}
-	if h.replicas != None && (h.awake == 0 || now-h.awake >= recent) {
+	if h.watched() && (h.awake == 0 || now-h.awake >= recent) {
 		return true
 	}
 	return g.younger(h)

@@ -50,6 +50,11 @@ var graceTopics = []topic{
 		"a replica that came back is taken out of the stamp",
 		"a replica that came back is taken out of the stamp by the script",
 		"a replica answers as its master",
+		"who knows of no replica looks no more",
+		"a part of what was asked for counts from a replaced master",
+		"a replica is missed from each process's beginning",
+		"a replica is missed since another was",
+		"a replica is missed for less than the clock's margin",
 		"a look that has no answer holds up the others",
 	}},
 	{"With a failover grace no lease is believed for longer than the TTL without an answer.", []string{

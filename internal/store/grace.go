@@ -105,7 +105,7 @@ func (s *Store) judge(b *batch) (again []*Call) {
 			if s.unsettled(b, c, strings.TrimPrefix(id, "!"), replicas) {
 				again = append(again, c)
 			}
-		case r.Status == Busy && b.takes(), r.Status == Stranger && b.takes():
+		case !gave && b.takes() && (r.Status == Busy || r.Status == Stranger):
 			ran()
 		case !gave || ran() == grace.Counts:
 		case r.Status == Granted:

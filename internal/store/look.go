@@ -76,7 +76,7 @@ func (s *Store) lookOnce(ctx context.Context, via sender, at, key string, settle
 // decodeLook reads a reply of look.lua.
 func decodeLook(v any) (seen grace.Seen, ok bool) {
 	fields, _ := v.([]any)
-	if len(fields) != 7 {
+	if len(fields) != 9 {
 		return seen, false
 	}
 	var text [3]string
@@ -85,25 +85,25 @@ func decodeLook(v any) (seen grace.Seen, ok bool) {
 			return seen, false
 		}
 	}
-	var n [4]int64
-	for i, at := range [...]int{1, 4, 5, 6} {
+	var n [6]int64
+	for i, at := range [...]int{1, 4, 5, 6, 7, 8} {
 		if n[i], ok = fields[at].(int64); !ok || n[i] < 0 {
 			return seen, false
 		}
 	}
-	if n[0] > maxMillis || n[1] > maxMillis {
+	if n[0] > maxMillis || n[1] > maxMillis || n[5] > maxMillis {
 		return seen, false
 	}
 	return grace.Seen{
 		ID: text[0], Replicas: grace.Replicas(text[1]), Stamped: strings.Fields(text[2]),
 		Known: time.Duration(n[0]) * time.Millisecond, Longest: time.Duration(n[1]) * time.Millisecond,
-		Syncs: n[2], Settled: n[3] == 1,
+		Syncs: n[2], Settled: n[3] == 1, Joinable: n[4] == 1, Short: time.Duration(n[5]) * time.Millisecond,
 	}, true
 }
 
 // stampOf returns the key of the stamp of the server that has a slot: of a Cluster's node one in its
-// lowest slot. Nodes are told apart by the names that they have for each other, which may be others than
-// the client's.
+// lowest slot. Nodes are told apart by their IDs: they may have other addresses for each other than the client,
+// or none.
 func (s *Store) stampOf(ctx context.Context, slot int) (string, error) {
 	if !s.Sharded() {
 		return stampKey, nil
@@ -114,7 +114,7 @@ func (s *Store) stampOf(ctx context.Context, slot int) (string, error) {
 	}
 	for _, r := range ranges {
 		if r.Start <= slot && slot <= r.End && len(r.Nodes) > 0 {
-			return stampIn(lowest[r.Nodes[0].Addr]), nil
+			return stampIn(lowest[r.Nodes[0].ID]), nil
 		}
 	}
 	return "", errNoSlots
@@ -128,9 +128,9 @@ func (s *Store) slots(ctx context.Context) (ranges []redis.ClusterSlot, lowest m
 	lowest = make(map[string]int)
 	for _, r := range ranges {
 		if len(r.Nodes) > 0 {
-			addr := r.Nodes[0].Addr
-			if low, ok := lowest[addr]; !ok || r.Start < low {
-				lowest[addr] = r.Start
+			node := r.Nodes[0].ID
+			if low, ok := lowest[node]; !ok || r.Start < low {
+				lowest[node] = r.Start
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -24,21 +25,58 @@ func guarded(t *testing.T) (*Store, *redis.Client) {
 	return s, server.Client()
 }
 
+// looks runs look.lua.
+func looks(t *testing.T, s *Store, lower string, settle bool) grace.Seen {
+	t.Helper()
+	b := &batch{script: scripts.Graced.Look, line: append(newLine(scripts.Graced.Look, 1, 3), stampKey, lower, flag(settle), 1000)}
+	s.send(context.Background(), s.client, []*batch{b})
+	seen, ok := decodeLook(b.cmd.Val())
+	if !ok {
+		t.Fatal(b.cmd)
+	}
+	return seen
+}
+
+// TestLookMissing: the stamp says since when the same replicas are missing, until an operator says that none is.
+func TestLookMissing(t *testing.T) {
+	ctx := context.Background()
+	s, admin := guarded(t)
+	looks(t, s, "", false)
+	admin.HSet(ctx, stampKey, "n", " 10.0.0.1:1 10.0.0.2:1")
+	short := func(settle bool) time.Duration { return looks(t, s, "", settle).Short }
+	if d := short(false); d != 0 {
+		t.Errorf("missing for %v at the first look", d)
+	}
+	ago := func(d time.Duration) { admin.HSet(ctx, stampKey, "w", time.Now().Add(-d).UnixMicro()) }
+	ago(time.Minute)
+	if d := short(false); d < time.Minute || d > 2*time.Minute {
+		t.Errorf("missing for %v, not a minute", d)
+	}
+	for what, fields := range map[string][]any{
+		"another is missing":          {"n", " 10.0.0.1:1 10.0.0.3:1"},
+		"one has followed meanwhile":  {"m", " 10.0.0.1:1 10.0.0.2:1 7"},
+		"they were missing elsewhere": {"h", "0123456789abcdef"},
+	} {
+		admin.HSet(ctx, stampKey, "n", " 10.0.0.1:1 10.0.0.2:1")
+		short(false)
+		ago(time.Minute)
+		admin.HSet(ctx, stampKey, fields...)
+		if d := short(false); d != 0 {
+			t.Errorf("%s: missing for %v", what, d)
+		}
+	}
+	admin.HSet(ctx, stampKey, "n", " 10.0.0.1:1")
+	if seen := looks(t, s, "", true); len(seen.Stamped) != 0 || seen.Short != 0 {
+		t.Errorf("settled, and yet %q are missing for %v", seen.Stamped, seen.Short)
+	}
+}
+
 // TestLook: a look takes replicas out of the stamp that are gone, unless one has begun to follow since it was
 // known that they are.
 func TestLook(t *testing.T) {
 	ctx := context.Background()
 	s, admin := guarded(t)
-	look := func(lower string) grace.Seen {
-		t.Helper()
-		b := &batch{script: scripts.Graced.Look, line: append(newLine(scripts.Graced.Look, 1, 3), stampKey, lower, "", 1000)}
-		s.send(ctx, s.client, []*batch{b})
-		seen, ok := decodeLook(b.cmd.Val())
-		if !ok {
-			t.Fatal(b.cmd)
-		}
-		return seen
-	}
+	look := func(lower string) grace.Seen { return looks(t, s, lower, false) }
 	first := look("")
 	if first.Replicas != grace.None || len(first.Stamped) != 0 || first.Longest != time.Second || first.Settled {
 		t.Errorf("the first look: %+v", first)
@@ -86,6 +124,36 @@ func TestUnsettledUnheard(t *testing.T) {
 	for channel, want := range map[string]bool{"heard": false, "unheard": true, "": false} {
 		if place, unheard := ask(channel); place != 1 || unheard != want {
 			t.Errorf("of the channel %q: place %d, unheard %v", channel, place, unheard)
+		}
+	}
+}
+
+// TestPartOfSeveral: also what a request for several locks got only a part of counts only if no younger history
+// has answered by then.
+func TestPartOfSeveral(t *testing.T) {
+	now := 100 * time.Second
+	seen := func(id string, known time.Duration) grace.Seen {
+		return grace.Seen{ID: id, Known: known, Replicas: grace.None, Asked: now}
+	}
+	for _, status := range []Status{Busy, Stranger, Held} {
+		client := redis.NewClient(&redis.Options{})
+		defer client.Close()
+		s := New(client)
+		defer s.Close()
+		s.Guard(grace.New(grace.Config{
+			Grace: 10 * time.Second, Window: 4 * time.Second, Now: func() time.Duration { return now }, Settled: func() {},
+		}))
+		for _, younger := range []bool{false, true} {
+			s.guard.Looked("", seen("0000000000000001", time.Hour))
+			asked := s.guard.Ask("")
+			if younger {
+				s.guard.Looked("", seen("0000000000000002", 0))
+			}
+			c := &Call{Reply: Reply{Status: status, Place: 1, Each: []Reply{{Status: Held, Fence: minFence}}}}
+			again := s.judge(&batch{script: graced.acquireAll, calls: []*Call{c}, asked: asked})
+			if errors.Is(c.Err, ErrReplaced) != younger || len(again) > 0 {
+				t.Errorf("status %v, a younger history has answered: %v; the error is %v, %d calls are made again", status, younger, c.Err, len(again))
+			}
 		}
 	}
 }

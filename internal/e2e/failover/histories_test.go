@@ -73,6 +73,43 @@ func TestFewerReplicas(t *testing.T) {
 	newMember(t, r.a.Addr()).try("a third") // the stamp says that the replica is not missed any more
 }
 
+// TestReplicaIsGone: an operator can say that a replica that has gone is not missed.
+func TestReplicaIsGone(t *testing.T) {
+	r := newRig(t)
+	const long = time.Hour
+	r.member().try("other")
+	r.b.Kill()
+	locktest.Eventually(t, "the master has no replica", func() bool { return replicas(t, r.a) == 0 })
+	newMember(t, r.a.Addr(), holdfast.WithFailoverGrace(long)).refused("lock")
+	settle(t, r.member())
+	newMember(t, r.a.Addr(), holdfast.WithFailoverGrace(long)).try("lock")
+}
+
+// TestReplicaUnseen: who knows a master without replicas looks whether others know of one. A replica that comes
+// back does not change the history.
+func TestReplicaUnseen(t *testing.T) {
+	t.Parallel()
+	a := redistest.Start(t, "--repl-diskless-sync-delay", "0")
+	host, port, _ := net.SplitHostPort(a.Addr())
+	b := redistest.Start(t, "--replicaof", host, port)
+	locktest.Answering(t, a.Client(), 1)
+	promote := func() { must(t, b.Client().ReplicaOf(ctx(t), "NO", "ONE").Err()) }
+	promote()
+	locktest.Eventually(t, "A has no replica", func() bool { return replicas(t, a) == 0 })
+	u := newMember(t, a.Addr())
+	settle(t, u)
+	u.try("other")
+	must(t, b.Client().ReplicaOf(ctx(t), host, port).Err())
+	locktest.Answering(t, a.Client(), 1)
+	x := newMember(t, a.Addr())
+	x.try("lock")
+	promote()
+	locktest.Eventually(t, "A has no replica again", func() bool { return replicas(t, a) == 0 })
+	x.follow(b) // where the lease is renewed; at A it runs out
+	locktest.Eventually(t, "the key at A runs out", func() bool { return a.Client().Exists(ctx(t), "lock").Val() == 0 })
+	u.refused("lock")
+}
+
 // TestReplicaIsBack: a master that has all its replicas again gives at once.
 func TestReplicaIsBack(t *testing.T) {
 	r := newRig(t)
