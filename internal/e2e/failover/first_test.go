@@ -136,8 +136,7 @@ func TestLookUnanswered(t *testing.T) {
 	r.b.Kill()
 	locktest.Eventually(t, "the master has no replica", func() bool { return replicas(t, r.a) == 0 })
 	u.refused("lock")
-	time.Sleep(1100 * time.Millisecond)
-	u.refused("lock") // so long after the look that the next comes with the next question
+	time.Sleep(1100 * time.Millisecond) // so long after the last question that a look comes before the next
 	link.Lose()
 	began := time.Now()
 	u.refused("lock")
