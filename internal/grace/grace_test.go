@@ -495,6 +495,20 @@ func TestShort(t *testing.T) {
 	}
 }
 
+// TestPattern: what is looked for in INFO tells replicas apart that are not the same, also if they are as many.
+func TestPattern(t *testing.T) {
+	seen := make(map[string]Replicas)
+	for _, r := range []Replicas{
+		"0", "1", "2", "1 10.0.0.1:1", "1 10.0.0.2:1", "1 10.0.0.1:2", "2 10.0.0.1:1", "2 10.0.0.1:1 10.0.0.2:1", "2 10.0.0.2:1 10.0.0.1:1",
+		"1 a.b:1", "1 a-b:1", "1 ::1:1",
+	} {
+		if other, there := seen[r.pattern()]; there {
+			t.Errorf("%q and %q have one pattern, %q", other, r, r.pattern())
+		}
+		seen[r.pattern()] = r
+	}
+}
+
 // TestForgotten: only so many histories are remembered, and one that was forgotten is new. What it gave
 // meanwhile does not count.
 func TestForgotten(t *testing.T) {

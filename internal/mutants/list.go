@@ -500,7 +500,7 @@ var mutants = []mutant{
 		"gone := without(h.replicas.names(), replicas.names())",
 		"gone := without(make([]string, len(h.replicas.names())), make([]string, len(replicas.names())))", "internal/grace:TestAnother"},
 	{"a master gives whose replicas are as many as they were", "internal/grace/replicas.go",
-		"\tfor i, name := range fields[1:] {", "\tfields = fields[:1]\n\tfor i, name := range fields[1:] {", "internal/e2e/failover:TestDeafToANewReplica"},
+		"\tfor i, name := range fields[1:] {", "\tfields = fields[:1]\n\tfor i, name := range fields[1:] {", "internal/grace:TestPattern"},
 	{"a backup that has ended is missed", "internal/grace/replicas.go",
 		"return strings.HasSuffix(name, \":0\")", "return false", "internal/grace:TestBackup"},
 	{"a thawed master is trusted since its answer came, not since it was asked", "internal/grace/question.go",
