@@ -163,7 +163,7 @@ func TestInteropGoDies(t *testing.T) {
 func TestInteropTaken(t *testing.T) {
 	t.Parallel()
 	withPeer(t, func(f foo, py *peer) {
-		lock := py.lock("foo", 10*time.Second)
+		lock := py.lock("foo", time.Minute) // the renewal that finds it comes after 3 s
 		// No renewal comes between the two below: none is due soon, and a Locker that listens already
 		// need not announce the lock.
 		const ttl = 6 * time.Second
@@ -181,7 +181,7 @@ func TestInteropTaken(t *testing.T) {
 		}
 		f.fails(s.Release(f.ctx()), holdfast.ErrTaken)
 		f.is(lock.token())
-		f.ttl(10 * time.Second)
+		f.ttl(time.Minute)
 		lock.owned().is(t, true)
 		lock.release().is(t, true)
 		f.is("")
