@@ -130,10 +130,7 @@ func (g *rig) start() {
 		master := redistest.Start(t, args...)
 		host, port := hostPort(master)
 		g.servers = []*redistest.Server{master, redistest.Start(t, append(args, "--replicaof", host, port)...)}
-	case Sentinel:
-		g.sentinel = redistest.StartSentinel(t)
-		g.servers = g.sentinel.Servers
-	case Brisk:
+	case Sentinel, Brisk:
 		g.sentinel = redistest.StartSentinel(t)
 		g.servers = g.sentinel.Servers
 	case MinReplicas: // all of them
