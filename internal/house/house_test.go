@@ -33,7 +33,7 @@ var floors = [][]string{
 	{"internal/release", "internal/several", "internal/term"},
 	{"."},
 	{"election"},
-	{"internal/redistest"},
+	{"internal/debian", "internal/redistest"},
 	{"internal/locktest", "holdfasttest"},
 	{"internal/rig"},
 	{"internal/proof", "internal/picture", "internal/mutants", "internal/servers"},
