@@ -110,6 +110,14 @@ func leads(program string) func(*desk, string) {
 	}
 }
 
+// answersHTTP expects a line to lead, and to say so at the port that it names. Another may have that port on
+// this machine, so a free one takes its place.
+func (d *desk) answersHTTP(line string) {
+	tl := d.shell("exec "+strings.Replace(line, "--listen 8080", "--listen 0", 1), d.user()...).start()
+	tl.answers(tl.listens(), 200)
+	d.leads(tl, "scheduler")
+}
+
 func (d *desk) leads(tl *tool, program string) (status int) {
 	d.t.Helper()
 	tl.until("it leads", func() bool { return len(d.called()) > 0 })

@@ -51,6 +51,7 @@ var documented = map[string]func(*desk, string){
 	"holdfast lead scheduler -- ./scheduler":                                        leads("scheduler"),
 	"holdfast run backup -- pg_dump -f /backup/db.sql":                              ran("pg_dump -f /backup/db.sql"),
 	"holdfast run --wait 30s deploy -- sh -c 'make && make install'":                ran("make", "make install"),
+	"holdfast lead --listen 8080 scheduler -- ./scheduler":                          (*desk).answersHTTP,
 	"holdfast lead scheduler -- /usr/local/bin/scheduler":                           leads("scheduler"),
 	`holdfast lead --restart on-failure --label "$(hostname)" migrate -- ./migrate`: ran("migrate"),
 	"holdfast run -nq -E 0 --at-least 1m report -- /usr/local/bin/report":           ran("report"),

@@ -21,6 +21,7 @@ type guard struct {
 	every   time.Duration // how often the lease is renewed, and the watcher is told of it
 	log     io.Writer
 	signals <-chan os.Signal
+	monitor *monitor // nil if nobody asks
 
 	// Once the program has to end:
 	why    error
@@ -49,13 +50,17 @@ func runUnder(s *holdfast.Session, p *program, signals <-chan os.Signal) (outcom
 		_ = s.Release(context.Background())
 		return outcome{}, cannotStart(p.args[0], err)
 	}
-	t := &guard{session: s, child: c, grace: p.flags.grace, margin: killMargin(p.flags.ttl), every: p.flags.renewEvery(), log: p.log, signals: signals}
+	t := &guard{session: s, child: c, grace: p.flags.grace, margin: killMargin(p.flags.ttl), every: p.flags.renewEvery(),
+		log: p.log, signals: signals, monitor: p.monitor}
 	if c.unwatched != nil {
 		t.say("no watcher could be started (%v): if holdfast is stopped, the program goes on", c.unwatched)
 	}
+	t.monitor.programStarts()
 	t.watch()
 	t.clear()
 	status, by := c.status()
+	t.monitor.programEnds(status, t.why != nil)
+	t.monitor.over()
 	o := outcome{status: status, why: t.why, ended: t.ended || c.tty >= 0 && interrupts(by)}
 	// Not deferred: the lock is given back only when the program is gone.
 	switch err := t.release(); {
@@ -166,6 +171,7 @@ func (t *guard) due() time.Duration {
 		return wait
 	}
 	t.killed = true
+	t.monitor.programKilled()
 	t.child.signal(sigKill)
 	t.say("killed the program, which had not ended after %v", time.Since(t.told).Round(time.Millisecond))
 	return time.Hour
@@ -177,6 +183,7 @@ func (t *guard) end(why error) {
 		return
 	}
 	t.why, t.told = why, time.Now()
+	t.monitor.over()
 	t.child.mayRun(t.allowed()) // first: this process may be stopped behind it
 	t.child.signal(sigTerm)
 	if t.session.Err() == nil || errors.Is(why, holdfast.ErrMaxHold) {

@@ -19,6 +19,7 @@ type leadFlags struct {
 	holdFlags
 	restart             string
 	backoff, backoffMax time.Duration
+	listen              string
 }
 
 // When a program that ended by itself is run again.
@@ -50,7 +51,7 @@ SIGINT, SIGTERM and SIGQUIT are forwarded and end lead, with the program's exit
 status, once the program has ended. The other signals that "holdfast run" forwards
 do not end lead while the program runs.
 
-` + environmentHelp + "\n\n" + durationHelp + "\n\n" + exitStatusHelp,
+` + listenHelp + "\n\n" + environmentHelp + "\n\n" + durationHelp + "\n\n" + exitStatusHelp,
 		Example: `  holdfast lead scheduler -- /usr/local/bin/scheduler
   holdfast lead --restart on-failure --label "$(hostname)" migrate -- ./migrate`,
 		Args: cobra.ArbitraryArgs,
@@ -60,6 +61,7 @@ do not end lead while the program runs.
 	f.StringVar(&flags.restart, "restart", restartAlways, "`WHEN` to go on after the program ended by itself: "+strings.Join(restarts, ", "))
 	durationVar(cmd, &flags.backoff, "backoff", "", time.Second, "first pause before it campaigns again")
 	durationVar(cmd, &flags.backoffMax, "backoff-max", "", time.Minute, "longest pause")
+	f.StringVar(&flags.listen, "listen", "", "answer HTTP at `ADDRESS`: /leader, /healthz and /metrics (default: not at all)")
 	_ = cmd.RegisterFlagCompletionFunc("restart", cobra.FixedCompletions(restarts, cobra.ShellCompDirectiveNoFileComp))
 	flags.holdFlags.addFlags(cmd)
 	flags.connection.addFlags(cmd)
@@ -83,13 +85,37 @@ func (f *leadFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer t.client.Close()
-	locks := holdfast.New(t.client, f.locker()...)
+	if cmd.Flags().Changed("listen") {
+		p.monitor = newMonitor(p.name)
+	}
+	locks := holdfast.New(t.client, append(f.locker(), holdfast.WithObserver(p.monitor.observer()))...)
 	defer locks.Close()
 	l := &leader{flags: f, program: p, target: t, lock: locks.Mutex(p.name, p.opts...), pause: f.backoff}
 	if err := lockError(t, l.lock.Err()); err != nil {
 		return err
 	}
+	if p.monitor == nil {
+		return l.lead()
+	}
+	answers, err := f.answer(p)
+	if err != nil {
+		return err
+	}
+	defer answers.close()
 	return l.lead()
+}
+
+// answer begins to answer HTTP.
+func (f *leadFlags) answer(p *program) (*listener, error) {
+	addr, err := listenAddress(f.listen)
+	if err != nil {
+		return nil, err
+	}
+	answers, err := listen(addr, p.monitor, p.log)
+	if err == nil {
+		fmt.Fprintf(p.log, "holdfast: answers HTTP at %s\n", answers.addr())
+	}
+	return answers, err
 }
 
 type leader struct {
@@ -113,15 +139,18 @@ func (l *leader) lead() error {
 		if err != nil {
 			return ended(err)
 		}
+		l.program.monitor.begins(session)
 		l.say("leads %q, fence %d", l.program.name, session.Fence())
 		began := time.Now()
 		o, err := runUnder(session, l.program, signals)
 		uncatch()
+		if errors.Is(err, holdfast.ErrLost) || err != nil && passing(err) && !errors.As(err, new(*statusError)) {
+			l.program.monitor.ended(err)
+			l.say("%s", message(err)) // it was lost before the program was started
+			continue
+		}
+		l.program.monitor.ended(o.why)
 		if err != nil {
-			if errors.Is(err, holdfast.ErrLost) || passing(err) && !errors.As(err, new(*statusError)) {
-				l.say("%s", message(err)) // it was lost before the program was started
-				continue
-			}
 			return lockError(l.target, err)
 		}
 		if o.ended {
@@ -153,12 +182,14 @@ func (l *leader) campaign(ctx context.Context) (*holdfast.Session, error) {
 		l.say("%s; it goes on waiting", message(notALock(l.program.name, kind)))
 	}}
 	defer w.begin(ctx)()
+	defer l.program.monitor.waitsFor(ctx, l.lock)()
 	said := ""
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		session, err := l.lock.Acquire(ctx)
 		if err == nil || ctx.Err() != nil || !passing(err) {
 			return session, lockError(l.target, err)
 		}
+		l.program.monitor.campaignFailed()
 		if text := message(l.target.unavailable(err)); text != said {
 			l.say("%s; it goes on trying", text)
 			said = text

@@ -19,6 +19,8 @@ type program struct {
 	opts  []holdfast.Option
 	log   *aside // to be closed
 	talks bool   // say who holds the lock while it waits
+
+	monitor *monitor // nil without --listen
 }
 
 // newProgram reads NAME -- PROGRAM ARGS.
