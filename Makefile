@@ -48,5 +48,5 @@ proof: ## faults on every deployment for PROOFTIME (10m), checked
 servers: ## other versions of Redis and Valkey: the tests and 90 s of the proof on each; docs/servers.md
 	go run ./internal/servers -md docs/servers.md
 
-ci: ## what CI runs; installs redis-server, python3-redis, jq and gcc by apt-get
+ci: ## what CI runs; installs by apt-get what is missing
 	bash .ci/run
