@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test race scale check fuzz mutants proof servers ci
+.PHONY: help demo docs test race scale check fuzz mutants proof servers findings ci
 
 FUZZTIME ?= 10s
 PROOFTIME ?= 10m
@@ -47,6 +47,9 @@ proof: ## faults on every deployment for PROOFTIME (10m), checked
 
 servers: ## other versions of Redis and Valkey: the tests and 90 s of the proof on each; docs/servers.md
 	go run ./internal/servers -md docs/servers.md
+
+findings: ## run each finding, and say which no longer holds; needs the network, and is no part of CI
+	findings/all
 
 ci: ## what CI runs; installs by apt-get what is missing
 	bash .ci/run
