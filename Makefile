@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test race scale check fuzz mutants proof servers findings ci
+.PHONY: help demo docs test race scale check fuzz mutants proof servers interop ci
 
 FUZZTIME ?= 10s
 PROOFTIME ?= 10m
@@ -48,8 +48,8 @@ proof: ## faults on every deployment for PROOFTIME (10m), checked
 servers: ## other versions of Redis and Valkey: the tests and 90 s of the proof on each; docs/servers.md
 	go run ./internal/servers -md docs/servers.md
 
-findings: ## run each finding, and say which no longer holds; needs the network, and is no part of CI
-	findings/all
+interop: ## real lock libraries of Python, Node, PHP and Go beside Holdfast, on one key
+	go -C interop run .
 
-ci: ## what CI runs; installs by apt-get what is missing
+ci: ## what CI runs; installs redis-server, python3-redis, jq, gcc and Symfony's locks by apt-get, redlock by npm
 	bash .ci/run

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+// describe says what this ran on.
+func describe(ctx context.Context, client *redis.Client) (string, error) {
+	version, err := redistest.Version(ctx, client)
+	return fmt.Sprintf("%s on loopback, %s, %d CPUs", version, runtime.Version(), runtime.NumCPU()), err
+}
+
+// mark is the line before and the line behind the report in a file.
+const mark = "<!-- interop -->\n"
+
+// insert puts the report into a file, in place of the one that is there.
+func insert(file, text string) error {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	parts := strings.Split(string(old), mark)
+	if len(parts) != 3 {
+		return fmt.Errorf("%s has the line %q %d times, not twice", file, mark, len(parts)-1)
+	}
+	parts[1] = text
+	return os.WriteFile(file, []byte(strings.Join(parts, mark)), 0o644)
+}
+
+// report is what came of all libraries, in Markdown.
+func report(results []*result, machine string, args []string, begin time.Time) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "`go -C interop run . %s` on %s (it took %v): %s.\n\n", strings.Join(args, " "), begin.UTC().Format(time.DateOnly),
+		time.Since(begin).Round(time.Second), machine)
+	s.WriteString("| library and version | shares the key as it is? | what makes it | what goes wrong | who gets it when |\n|---|---|---|---|---|\n")
+	for _, r := range results {
+		if r.Missing != "" {
+			fmt.Fprintf(&s, "| %s | not available here: %s | | | |\n", r.lib.title, r.Missing)
+			continue
+		}
+		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.titled(), r.shares(), r.lib.setting, sentences(r.wrong()), sentences(r.who()))
+	}
+	s.WriteString("\nWhat each trial found:\n\n")
+	for _, t := range trials {
+		fmt.Fprintf(&s, "- **%s**: %s.\n", t.name, t.about)
+	}
+	s.WriteString("\nA – is for what a library has no call for, or in \"default\" for a TTL that is always given.\n\n| library |")
+	line := "\n|---|"
+	for _, t := range trials {
+		fmt.Fprintf(&s, " %s |", t.name)
+		line += "---|"
+	}
+	s.WriteString(line + "\n")
+	for _, r := range results {
+		if r.Missing != "" {
+			continue
+		}
+		fmt.Fprintf(&s, "| %s |", r.lib.title)
+		for _, t := range trials {
+			fmt.Fprintf(&s, " %s |", strings.ReplaceAll(r.Found[t.name], unsupported, "–"))
+		}
+		s.WriteString("\n")
+	}
+	return s.String()
+}
+
+// titled is the library with the version that took part, and what it ran on.
+func (r *result) titled() string {
+	version, on, _ := strings.Cut(r.Version, " on ")
+	name, variant, _ := strings.Cut(r.lib.title, ", ")
+	if i := strings.LastIndexByte(name, ' '); i > 0 && name[i+1] >= '0' && name[i+1] <= '9' {
+		name = name[:i] // the exact version says more
+	}
+	name += " " + strings.TrimPrefix(version, "v")
+	for _, more := range []string{variant, on} {
+		if more != "" {
+			name += ", " + more
+		}
+	}
+	return name
+}
+
+// shares says whether the library's lock of a name is Holdfast's of that name.
+func (r *result) shares() string {
+	keys := strings.Split(r.Found["key"], "; ")
+	key, what, _ := strings.Cut(keys[0], ": ")
+	switch {
+	case len(keys) > 1:
+		return fmt.Sprintf("no: %d keys", len(keys))
+	case key != name:
+		return fmt.Sprintf("no: `%s`", key)
+	case strings.HasPrefix(what, "string"):
+		return "yes"
+	}
+	what, _, _ = strings.Cut(what, ",")
+	return "yes, as a " + what
+}
+
+// wrong says what can go wrong with the library's locks, by what was found.
+func (r *result) wrong() (all []string) {
+	if r.Found["default"] == "none" {
+		all = append(all, "without a timeout the lock of a worker that died stays for ever")
+	} else if ttl, err := time.ParseDuration(r.Found["default"]); err == nil && ttl >= time.Minute {
+		all = append(all, fmt.Sprintf("the TTL is %v unless one is given", ttl))
+	}
+	switch r.Found["extend"] {
+	case unsupported:
+		all = append(all, "nothing extends a lock")
+	case "sets, and shortens":
+		all = append(all, "`extend` sets the TTL, so it also shortens it")
+	case "its own TTL":
+		all = append(all, "`extend` sets the configured TTL")
+	}
+	if said := r.Found["stale release"]; said == "true" {
+		all = append(all, "the release of a lost lock says nothing")
+	} else {
+		all = append(all, fmt.Sprintf("the release of a lost lock says `%s`", said))
+	}
+	return append(all, r.lib.notes...)
+}
+
+// who says who gets the lock when.
+func (r *result) who() []string {
+	race := func(x raced) string { return fmt.Sprintf("%d : %d", x.Ours.Got, x.Theirs.Got) }
+	return []string{
+		fmt.Sprintf("Holdfast %s after its release, it %s after Holdfast's", span(r.Ours), span(r.Theirs)),
+		fmt.Sprintf("in the race %s, longest wait %s : %s", race(r.Race), short(r.Race.Ours.Longest), short(r.Race.Theirs.Longest)),
+		fmt.Sprintf("beside a busy Holdfast %s in %v", race(r.Alone), r.Busy),
+		fmt.Sprintf("with turns of %v each second %s", r.lib.gap, race(r.Turns)),
+	}
+}
+
+func short(d time.Duration) string { return d.Round(time.Millisecond).String() }
+
+func span(t times) string {
+	return fmt.Sprintf("%d–%d ms", t.Shortest.Milliseconds(), t.Longest.Milliseconds())
+}
+
+// sentences makes one text of several.
+func sentences(all []string) string { return strings.Join(all, "; ") }

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/holdfast-go/holdfast"
+)
+
+// trial finds out one thing about a library. It returns what it found, in words that expect has, or an error if
+// something is wrong that no library may do, or that can't be explained.
+type trial struct {
+	name  string
+	about string
+	run   func(ctx context.Context, b *beside) (string, error)
+}
+
+// trials are done in this order, each on an empty server.
+var trials = []trial{
+	{"key", "the keys in Redis while the library holds the lock `job` with a TTL of 12 s", whatKey},
+	{"default", "the TTL of a lock that is taken without giving one", defaultTTL},
+	{"refused", "what the library says of a lock that Holdfast holds; Holdfast refuses one that the library holds", refused},
+	{"extend", "what extending to 3 s makes of a TTL of 20 s", extended},
+	{"stale extend", "what the library says when it extends a lock that Holdfast has by now; nothing changes for Holdfast", staleExtend},
+	{"stale release", "what the library says when it releases a lock that Holdfast has by now; nothing changes for Holdfast", staleRelease},
+	{"token to it", "a lock that a session has detached is extended and released by the library", tokenTo},
+	{"token from it", "a lock that the library holds is resumed, and released by Holdfast", tokenFrom},
+}
+
+// beside is what the trials of one library run with: a server and a Locker, and workers.
+type beside struct {
+	lib     *library
+	client  *redis.Client
+	locks   *holdfast.Locker
+	workers [2]*worker
+}
+
+// w is the worker of the trials that need only one.
+func (b *beside) w() *worker { return b.workers[0] }
+
+func (b *beside) mutex(opts ...holdfast.Option) *holdfast.Mutex {
+	return b.locks.Mutex(b.lib.holdfastKey(), opts...)
+}
+
+const long = 20 * time.Second // a TTL that no trial outlives
+
+func ms(d time.Duration) int64 { return d.Milliseconds() }
+
+func acquire(ttl, wait time.Duration) order {
+	return order{Op: "acquire", Key: name, TTL: ms(ttl), Wait: ms(wait)}
+}
+
+// keys returns the keys that are locks: not those of Holdfast's bookkeeping, nor the one by which Symfony finds out what
+// the server can do.
+func (b *beside) keys(ctx context.Context) (keys []string, err error) {
+	all, err := b.client.Keys(ctx, "*").Result()
+	for _, k := range all {
+		if !strings.HasPrefix(k, "holdfast:") && !strings.HasPrefix(k, "symfony_check_") {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys, err
+}
+
+// state is what is at the key, and for how long.
+func (b *beside) state(ctx context.Context, key string) (text string, ttl time.Duration, err error) {
+	text, err = b.client.Type(ctx, key).Result()
+	if err != nil {
+		return "", 0, err
+	}
+	if ttl, err = b.client.PTTL(ctx, key).Result(); err != nil || text != "string" {
+		return text, ttl, err
+	}
+	n, err := b.client.StrLen(ctx, key).Result()
+	return fmt.Sprintf("string of %d", n), ttl, err
+}
+
+// seconds is a TTL to the second, as it was when it was set.
+func seconds(ttl time.Duration) string {
+	if ttl < 0 {
+		return "none"
+	}
+	return (ttl + 999*time.Millisecond).Truncate(time.Second).String()
+}
+
+func whatKey(ctx context.Context, b *beside) (string, error) {
+	if err := b.w().must(acquire(12*time.Second, 0)); err != nil {
+		return "", err
+	}
+	keys, err := b.keys(ctx)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, k := range keys {
+		text, ttl, err := b.state(ctx, k)
+		if err != nil {
+			return "", err
+		}
+		found = append(found, fmt.Sprintf("%s: %s, %s", k, text, seconds(ttl)))
+	}
+	return strings.Join(found, "; "), errors.Join(b.w().must(order{Op: "release"}), b.gone(ctx))
+}
+
+// gone waits until the library has deleted its keys: some do that behind their release.
+func (b *beside) gone(ctx context.Context) error {
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		keys, err := b.keys(ctx)
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("5 s after the release there are still %q", keys)
+		}
+	}
+}
+
+func defaultTTL(ctx context.Context, b *beside) (string, error) {
+	a, err := b.w().do(acquire(0, 0))
+	if err != nil {
+		return "", err
+	}
+	if !a.OK {
+		return a.outcome(), nil
+	}
+	_, ttl, err := b.state(ctx, b.lib.holdfastKey())
+	return seconds(ttl), errors.Join(err, b.w().must(order{Op: "release"}))
+}
+
+// intact demands that Holdfast's session is as it was: its key, its TTL, and what it knows of itself.
+func (b *beside) intact(ctx context.Context, s *holdfast.Session) error {
+	value, err := b.client.Get(ctx, b.lib.holdfastKey()).Result()
+	if err != nil {
+		return fmt.Errorf("the key of Holdfast's session: %w", err)
+	}
+	if value != s.Token() {
+		return errors.New("another value is at the key of Holdfast's session")
+	}
+	if _, ttl, err := b.state(ctx, b.lib.holdfastKey()); err != nil || ttl > long || ttl < long/2 {
+		return errors.Join(err, fmt.Errorf("the TTL of Holdfast's session is %v instead of %v to %v", ttl, long/2, long))
+	}
+	return s.Check(ctx)
+}
+
+func refused(ctx context.Context, b *beside) (string, error) {
+	s, err := b.mutex().TryAcquire(ctx, holdfast.WithTTL(long))
+	if err != nil {
+		return "", err
+	}
+	a, err := b.w().do(acquire(long, 0))
+	if err != nil {
+		return "", err
+	}
+	if a.OK {
+		return "", errors.New("the library got a lock that Holdfast holds")
+	}
+	if err := errors.Join(b.intact(ctx, s), s.Release(ctx)); err != nil {
+		return "", err
+	}
+	if err := b.w().must(acquire(long, 5*time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := b.mutex().TryAcquire(ctx); !errors.Is(err, holdfast.ErrHeld) {
+		return "", fmt.Errorf("Holdfast, of a lock that the library holds: %w, not ErrHeld", err)
+	}
+	if info, err := b.mutex().Inspect(ctx); err != nil || !info.Held || !info.Stranger {
+		return "", errors.Join(err, fmt.Errorf("Inspect of a lock that the library holds: held %v, by a stranger %v", info.Held, info.Stranger))
+	}
+	if err := b.w().must(order{Op: "release"}); err != nil {
+		return "", err
+	}
+	if s, err = b.mutex().Acquire(ctx, holdfast.WithWaitTimeout(5*time.Second)); err != nil {
+		return "", fmt.Errorf("after the library's release: %w", err)
+	}
+	return a.outcome(), s.Release(ctx)
+}
+
+func extended(ctx context.Context, b *beside) (string, error) {
+	if err := b.w().must(acquire(long, 0)); err != nil {
+		return "", err
+	}
+	const by = 3 * time.Second
+	a, err := b.w().do(order{Op: "extend", TTL: ms(by)})
+	if err != nil {
+		return "", err
+	}
+	found := a.outcome()
+	if a.OK {
+		_, ttl, err := b.state(ctx, b.lib.holdfastKey())
+		switch {
+		case err != nil:
+			return "", err
+		case ttl > long:
+			found = "adds"
+		case ttl > by:
+			found = "its own TTL"
+		default:
+			found = "sets, and shortens"
+		}
+	}
+	return found, b.w().must(order{Op: "release"})
+}
+
+// stale has the library hold a lock that expires, and Holdfast take it.
+func (b *beside) stale(ctx context.Context) (*holdfast.Session, error) {
+	if err := b.w().must(acquire(long, 0)); err != nil {
+		return nil, err
+	}
+	keys, err := b.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.client.Del(ctx, keys...).Err(); err != nil { // as if they had expired
+		return nil, err
+	}
+	return b.mutex().Acquire(ctx, holdfast.WithTTL(long))
+}
+
+func staleExtend(ctx context.Context, b *beside) (string, error) {
+	s, err := b.stale(ctx)
+	if err != nil {
+		return "", err
+	}
+	a, err := b.w().do(order{Op: "extend", TTL: ms(2 * long)})
+	return a.outcome(), errors.Join(err, b.intact(ctx, s), s.Release(ctx))
+}
+
+func staleRelease(ctx context.Context, b *beside) (string, error) {
+	s, err := b.stale(ctx)
+	if err != nil {
+		return "", err
+	}
+	a, err := b.w().do(order{Op: "release"})
+	return a.outcome(), errors.Join(err, b.intact(ctx, s), s.Release(ctx))
+}
+
+func tokenTo(ctx context.Context, b *beside) (string, error) {
+	s, err := b.mutex().TryAcquire(ctx, holdfast.WithTTL(long))
+	if err != nil {
+		return "", err
+	}
+	token, err := s.Detach(ctx)
+	if err != nil {
+		return "", err
+	}
+	a, err := b.w().do(order{Op: "adopt", Key: name, TTL: ms(long), Token: []byte(token)})
+	if err != nil || !a.OK {
+		return a.outcome(), errors.Join(err, b.mutex().ForceRelease(ctx))
+	}
+	if a, err = b.w().do(order{Op: "extend", TTL: ms(2 * long)}); err != nil || !a.OK && a.Error != unsupported {
+		return "extend: " + a.outcome(), errors.Join(err, b.mutex().ForceRelease(ctx))
+	}
+	if _, err := b.mutex().TryAcquire(ctx); !errors.Is(err, holdfast.ErrHeld) {
+		return "", fmt.Errorf("Holdfast, of a lock whose token it handed over: %w, not ErrHeld", err)
+	}
+	if a, err = b.w().do(order{Op: "release"}); err != nil || !a.OK {
+		return "release: " + a.outcome(), errors.Join(err, b.mutex().ForceRelease(ctx))
+	}
+	return "yes", b.gone(ctx)
+}
+
+func tokenFrom(ctx context.Context, b *beside) (string, error) {
+	if err := b.w().must(acquire(long, 0)); err != nil {
+		return "", err
+	}
+	a, err := b.w().do(order{Op: "token"})
+	if err != nil {
+		return "", err
+	}
+	if a.Error != "" {
+		return a.Error, b.w().must(order{Op: "release"})
+	}
+	s, err := b.mutex().Resume(ctx, string(a.Token), holdfast.WithTTL(long))
+	for text, known := range map[string]error{"ErrTaken": holdfast.ErrTaken, "ErrGone": holdfast.ErrGone} {
+		if errors.Is(err, known) {
+			return text, b.w().must(order{Op: "release"})
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := errors.Join(b.intact(ctx, s), s.Release(ctx)); err != nil {
+		return "", err
+	}
+	a, err = b.w().do(order{Op: "release"})
+	return "yes; then its release: " + a.outcome(), errors.Join(err, b.gone(ctx))
+}
