@@ -68,6 +68,7 @@ var phpLibraries = []library{
 	},
 	{
 		name: "laravel-13", version: "13.", title: "Laravel 13", get: php("forky", "laravel", "phpredis"),
-		key: "laravel_database_laravel_cachejob", setting: laravelSetting, gap: laravelGap, expect: asLaravel,
+		key: "laravel_database_laravel_cachejob", setting: laravelSetting, gap: laravelGap,
+		expect: like(asLaravel, "key", "laravel_database_laravel_cachejob: string of 16, 12s", "extend", "sets, and shortens", "stale extend", "false"),
 	},
 }

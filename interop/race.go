@@ -18,7 +18,7 @@ import (
 // side is what came of Holdfast's part, or the library's, in a race.
 type side struct {
 	Got     int
-	Late    int // got after the end of the race, when others had gone
+	Late    int // got after its end in the race, when others may have gone
 	GaveUp  int // calls that ended without the lock
 	Longest time.Duration
 }
@@ -59,6 +59,8 @@ type caller struct {
 	side *side
 	rest time.Duration
 	take taker
+	// from and until say when it takes part: in the whole race if they are zero.
+	from, until time.Time
 }
 
 // run has the callers go on until the time is up.
@@ -89,8 +91,12 @@ func (r *race) run(ctx context.Context, callers []caller) (lost int64, err error
 
 // loop is one of the callers.
 func (r *race) loop(ctx context.Context, c caller) {
-	s := c.side
-	for time.Now().Before(r.end) {
+	s, end := c.side, c.until
+	if end.IsZero() {
+		end = r.end
+	}
+	time.Sleep(time.Until(c.from))
+	for time.Now().Before(end) {
 		asked := time.Now()
 		release, err := c.take()
 		waited := time.Since(asked)
@@ -102,7 +108,7 @@ func (r *race) loop(ctx context.Context, c caller) {
 		switch {
 		case err != nil:
 			r.errs = append(r.errs, err)
-		case release != nil && asked.Add(waited).After(r.end):
+		case release != nil && asked.Add(waited).After(end):
 			s.Late++
 		case release != nil:
 			s.Got++
@@ -153,21 +159,26 @@ func (r *race) ours(ctx context.Context, mu *holdfast.Mutex) taker {
 		if err != nil {
 			return nil, err
 		}
-		if last := r.fence.Swap(s.Fence()); last >= s.Fence() {
-			return nil, fmt.Errorf("fence %d after %d", s.Fence(), last)
-		}
-		return func() error { return errors.Join(s.Err(), s.Release(ctx)) }, nil
+		return func() error { return errors.Join(s.Err(), s.Release(ctx)) }, r.fenced(&r.fence, s.Fence())
 	}
+}
+
+// fenced demands that the fence is larger than that of the holder before.
+func (r *race) fenced(last *atomic.Int64, fence int64) error {
+	if before := last.Swap(fence); before >= fence {
+		return fmt.Errorf("fence %d after %d", fence, before)
+	}
+	return nil
 }
 
 // waitsEnd are what libraries say at the end of a wait, beside what they say of a held lock.
 var waitsEnd = []string{"", "DeadlineExceeded", "Canceled", "LockTimeoutException"}
 
 // theirs takes it with the library.
-func (b *beside) theirs(w *worker) taker {
+func theirs(lib *library, w *worker) taker {
 	return func() (func() error, error) {
 		a, err := w.do(acquire(long, patience))
-		if err == nil && !a.OK && a.Error != b.lib.expect["refused"] && !slices.Contains(waitsEnd, a.Error) {
+		if err == nil && !a.OK && a.Error != lib.expect["refused"] && !slices.Contains(waitsEnd, a.Error) {
 			err = fmt.Errorf("acquire: %s %s", a.Error, a.Text)
 		}
 		if err != nil || !a.OK {
@@ -184,9 +195,10 @@ func (b *beside) race(ctx context.Context, d, oursRest time.Duration, clients in
 	}
 	r := &race{client: b.client, end: time.Now().Add(d)}
 	mu := b.mutex(append(opts, holdfast.WithTTL(long))...)
-	callers := []caller{{&res.Ours, oursRest, r.ours(ctx, mu)}, {&res.Ours, oursRest, r.ours(ctx, mu)}}
+	mine := caller{side: &res.Ours, rest: oursRest, take: r.ours(ctx, mu)}
+	callers := []caller{mine, mine}
 	for _, w := range b.workers[:clients] {
-		callers = append(callers, caller{&res.Theirs, rest, b.theirs(w)})
+		callers = append(callers, caller{side: &res.Theirs, rest: rest, take: theirs(b.lib, w)})
 	}
 	res.Lost, err = r.run(ctx, callers)
 	res.Overlaps = r.overlaps.Load()

@@ -66,9 +66,8 @@ func (r *result) try(ctx context.Context, s *store, addr string, client *redis.C
 		return err
 	}
 	defer stop()
-	if r.Version = b.w().version; !strings.HasPrefix(r.Version, r.lib.version) {
-		r.Changed = append(r.Changed, fmt.Sprintf("the version does not begin with %q", r.lib.version))
-	}
+	r.Version = b.w().version
+	r.checkVersion()
 	for _, t := range trials {
 		if err := r.one(ctx, b, t); err != nil {
 			return fmt.Errorf("trial %q: %w", t.name, err)
@@ -78,6 +77,13 @@ func (r *result) try(ctx context.Context, s *store, addr string, client *redis.C
 		return fmt.Errorf("hand-offs: %w", err)
 	}
 	return r.races(ctx, b, race)
+}
+
+// checkVersion finds out whether this is the library that is meant.
+func (r *result) checkVersion() {
+	if !strings.HasPrefix(r.Version, r.lib.version) {
+		r.Changed = append(r.Changed, fmt.Sprintf("the version does not begin with %q", r.lib.version))
+	}
 }
 
 // one does a trial.
