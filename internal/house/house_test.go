@@ -32,10 +32,10 @@ var floors = [][]string{
 	{"internal/list", "internal/queue", "internal/replicas", "internal/settings", "internal/watchdog"},
 	{"internal/release", "internal/several", "internal/term"},
 	{"."},
-	{"election"},
+	{"election", "internal/tick"},
 	{"internal/debian", "internal/redistest"},
 	{"internal/locktest", "holdfasttest"},
-	{"internal/rig"},
+	{"internal/rig", "internal/tick/ticktest"},
 	{"internal/proof", "internal/picture", "internal/mutants", "internal/servers"},
 	{"cmd/holdfast"},
 }

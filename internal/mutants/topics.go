@@ -193,6 +193,12 @@ var protocolTopics = []topic{
 		"what nobody has worked under is kept",
 		"a minimum hold takes the strangers' turn",
 	}},
+	{"Of the machines that come to the same tick of a schedule one runs its job, under a lock that lasts as long.", []string{
+		"a tick's lock is kept for no longer than its job",
+		"a try for a tick takes as long as it may",
+		"a job's lock is not renewed when its scheduler has been stopped",
+		"a job begins under a lock that is lost",
+	}},
 	{"WithReplicas counts an acquisition only when enough replicas have it.", []string{
 		"replicas are not counted",
 		"a session goes on whose lock was found lost while replicas were counted",
