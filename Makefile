@@ -48,8 +48,8 @@ proof: ## faults on every deployment for PROOFTIME (10m), checked
 servers: ## other versions of Redis and Valkey: the tests and 90 s of the proof on each; docs/servers.md
 	go run ./internal/servers -md docs/servers.md
 
-interop: ## real lock libraries of Python, Node, PHP and Go beside Holdfast, on one key
-	go -C interop run .
+interop: ## real lock libraries of Python, Node, PHP and Go beside Holdfast, on one key; docs/interop.md
+	go -C interop run . -md ../docs/interop.md
 
 findings: ## run each finding, and say which no longer holds; needs the network, and is no part of CI
 	findings/all

@@ -77,7 +77,7 @@ func (s *store) make(name string, fill func(dir string) error) error {
 
 // suites are the packages of each release of Debian that workers need.
 var suites = map[string][]string{
-	"bookworm": {"python3-redis", "php8.2-cli", "php-redis", "php-predis", "php-symfony-lock", "php-illuminate-cache", "php-illuminate-redis"},
+	"bookworm": {"python3-redis", "python3-django-redis", "php8.2-cli", "php-redis", "php-predis", "php-symfony-lock", "php-illuminate-cache", "php-illuminate-redis"},
 	"trixie":   {"python3-redis", "php8.4-cli", "php-redis", "php-predis", "php-symfony-lock", "php-illuminate-cache", "php-illuminate-redis"},
 	"forky":    {"python3-redis", "python3-valkey", "php8.4-cli", "php-redis", "php-predis", "php-symfony-lock", "php-illuminate-cache", "php-illuminate-redis"},
 }

@@ -20,9 +20,27 @@ func (t *times) add(d time.Duration) {
 
 const rounds = 4
 
-// handOffs measures how soon Holdfast has the lock after the library's release, and the other way round. The one that
-// waits has waited for a while, each time for longer, so that its tries come at other moments.
-func (b *beside) handOffs(ctx context.Context) (ours, theirs times, err error) {
+// handOffs is how soon each has the lock after the other's release.
+type handOffs struct {
+	Ours, Theirs times
+	Told         times // Ours, if the server sends keyspace notifications
+}
+
+// handOffs measures them.
+func (b *beside) handOffs(ctx context.Context) (h handOffs, err error) {
+	if h.Ours, h.Theirs, err = b.turnByTurn(ctx); err != nil {
+		return h, err
+	}
+	if err := b.client.ConfigSet(ctx, "notify-keyspace-events", "Kg$x").Err(); err != nil {
+		return h, err
+	}
+	h.Told, _, err = b.turnByTurn(ctx)
+	return h, errors.Join(err, b.client.ConfigSet(ctx, "notify-keyspace-events", "").Err())
+}
+
+// turnByTurn has Holdfast wait for the library's release, and then the other way round, some times. The one that waits has
+// waited for a while, each time for longer, so that its tries come at other moments.
+func (b *beside) turnByTurn(ctx context.Context) (ours, theirs times, err error) {
 	if err := b.client.FlushAll(ctx).Err(); err != nil {
 		return ours, theirs, err
 	}

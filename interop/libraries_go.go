@@ -12,6 +12,7 @@ var asRueidislock = map[string]string{
 	"extend":        unsupported,
 	"stale extend":  unsupported,
 	"stale release": "true",
+	"forced":        "true",
 	"token to it":   unsupported,
 	"token from it": unsupported,
 }
@@ -27,6 +28,7 @@ var goLibraries = []library{
 			"extend":        "its own TTL",
 			"stale extend":  "ErrTaken",
 			"stale release": "ErrTaken",
+			"forced":        "ErrLockAlreadyExpired",
 			"token to it":   "yes",
 			"token from it": "yes; then its release: ErrLockAlreadyExpired",
 		},
@@ -41,13 +43,16 @@ var goLibraries = []library{
 			"extend":        "sets, and shortens",
 			"stale extend":  "ErrNotObtained",
 			"stale release": "ErrLockNotHeld",
+			"forced":        "ErrLockNotHeld",
 			"token to it":   "yes",
 			"token from it": "yes; then its release: ErrLockNotHeld",
 		},
+		notes: []string{"without a deadline it waits [no longer than its TTL](../findings/redislock-deadline-of-its-own.sh)"},
 	},
 	{
 		name: "rueidislock", title: "rueidislock", version: "v1.0.", get: goPeerOf("rueidislock"), key: "rueidislock:0:job", gap: pollGap,
 		setting: "[two of its three keys](#from-rueidislock), by `AcquireAll`; here the first of them", expect: asRueidislock,
+		notes: []string{"the loss of one key [is not told](../findings/rueidislock-lost-key-is-not-told.sh)"},
 	},
 	{
 		name: "rueidislock-1", title: "rueidislock, KeyMajority 1", version: "v1.0.", get: goPeerOf("rueidislock-1"), key: "rueidislock:0:job", gap: pollGap,
@@ -63,8 +68,10 @@ var goLibraries = []library{
 			"extend":        unsupported,
 			"stale extend":  unsupported,
 			"stale release": "ErrFailedToReleaseLock",
+			"forced":        "ErrFailedToReleaseLock",
 			"token to it":   unsupported,
 			"token from it": unsupported,
 		},
+		notes: []string{"at its defaults a job runs [on each scheduler, one after the other](../findings/gocron-locker-waits.sh)"},
 	},
 }

@@ -22,6 +22,7 @@ var asRedlock5 = map[string]string{
 	"extend":        "sets, and shortens",
 	"stale extend":  "ExecutionError",
 	"stale release": "ExecutionError",
+	"forced":        "ExecutionError",
 	"token to it":   "yes",
 	"token from it": "yes; then its release: ExecutionError",
 }
@@ -35,11 +36,12 @@ var nodeLibraries = []library{
 	{
 		name: "redlock-4", title: "redlock 4", version: "4.2.", get: node("redlock4"), gap: redlockGap,
 		setting: "`redlock.lock(\"job\", ttl)`, one Redis; the token is `lock.value`",
-		expect:  like(asRedlock5, "refused", "LockError", "stale extend", "LockError", "stale release", "LockError", "token from it", "yes; then its release: LockError"),
+		expect:  like(asRedlock5, "refused", "LockError", "stale extend", "LockError", "stale release", "LockError", "forced", "LockError", "token from it", "yes; then its release: LockError"),
 	},
 	{
 		name: "redlock-5", title: "redlock 5", version: "v5.0.", get: node("redlock5"), gap: redlockGap,
 		setting: "`redlock.acquire([\"job\"], ttl)`, one Redis; the token is `lock.value`", expect: asRedlock5,
+		notes: []string{"the signal of `using` comes [after the lease](../findings/redlock-signal-after-the-lease.sh)"},
 	},
 	{
 		name: "sesamecare-redlock", title: "@sesamecare-oss/redlock", version: "1.4.", get: node("@sesamecare-oss/redlock"), gap: redlockGap,
@@ -55,32 +57,34 @@ var nodeLibraries = []library{
 			"extend":        "its own TTL",
 			"stale extend":  "false",
 			"stale release": "true",
+			"forced":        "true",
 			"token to it":   "yes",
 			"token from it": "yes; then its release: true",
 		},
+		notes: []string{"a lock that is lost ends the process, unless there is an `onLockLost` (TestRedisSemaphoreLost)"},
 	},
 	{
 		name: "redlock-universal", title: "redlock-universal", version: "0.8.", get: node("redlock-universal"), gap: pollGap,
 		setting: "`createLock({ key: \"job\", … })`; the token is `handle.value`",
-		expect: like(asRedlock5, "default", "30s", "refused", "LockAcquisitionError", "stale extend", "false", "stale release", "false",
+		expect: like(asRedlock5, "default", "30s", "refused", "LockAcquisitionError", "stale extend", "false", "stale release", "false", "forced", "false",
 			"token from it", "yes; then its release: false"),
 	},
 	{
 		name: "ioredis-lock", title: "ioredis-lock", version: "4.0.", get: node("ioredis-lock"), gap: pollGap,
 		setting: "`lock.acquire(\"job\")`; its token is private",
 		expect: like(asRedlock5, "key", "job: string of 36, 12s", "default", "10s", "refused", "LockAcquisitionError", "stale extend", "LockExtendError",
-			"stale release", "LockReleaseError", "token to it", unsupported, "token from it", "yes; then its release: LockReleaseError"),
+			"stale release", "LockReleaseError", "forced", "LockReleaseError", "token to it", unsupported, "token from it", "yes; then its release: LockReleaseError"),
 	},
 	{
 		name: "node-redis-warlock", title: "node-redis-warlock", version: "1.0.", get: node("node-redis-warlock"), gap: pollGap,
 		key: "job:lock", setting: "give Holdfast the name `job:lock`; the token is the `id` of the callback",
-		expect: like(asRedlock5, "key", "job:lock: string of 24, 12s", "refused", "false", "stale extend", "false", "stale release", "false",
+		expect: like(asRedlock5, "key", "job:lock: string of 24, 12s", "refused", "false", "stale extend", "false", "stale release", "false", "forced", "false",
 			"token from it", "yes; then its release: false"),
 	},
 	{
 		name: "redis-kit-lock", title: "@redis-kit/lock", version: "0.1.", get: node("@redis-kit/lock"), gap: redlockGap,
 		setting: "`redlock.acquire(\"job\", ttl)`, one Redis; its token is private",
-		expect: like(asRedlock5, "key", "job: string of 22, 12s", "refused", "false", "stale extend", "false", "stale release", "false",
+		expect: like(asRedlock5, "key", "job: string of 22, 12s", "refused", "false", "stale extend", "false", "stale release", "false", "forced", "false",
 			"token to it", unsupported, "token from it", "yes; then its release: false"),
 	},
 }

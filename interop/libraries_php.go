@@ -10,13 +10,14 @@ var asSymfony = map[string]string{
 	"extend":        "sets, and shortens",
 	"stale extend":  "LockConflictedException",
 	"stale release": "true",
+	"forced":        "true",
 	"token to it":   "extend: LockConflictedException",
 	"token from it": "ErrTaken",
 }
 
 const (
 	symfonySetting = "`createLock('job', ttl)`; tokens can't be handed over"
-	symfonyNote    = "it takes the lock for 300 s first and then sets the TTL, so if it dies in between nobody gets the lock for 5 min"
+	symfonyNote    = "it takes the lock for 300 s first and then sets the TTL, so if it dies in between nobody gets the lock for 5 min (TestSymfonyFirstTTL)"
 )
 
 // asLaravel is what Cache::lock does. Its prefixes are those of a new application.
@@ -27,6 +28,7 @@ var asLaravel = map[string]string{
 	"extend":        unsupported,
 	"stale extend":  unsupported,
 	"stale release": "false",
+	"forced":        "false",
 	"token to it":   "yes",
 	"token from it": "yes; then its release: false",
 }

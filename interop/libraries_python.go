@@ -12,6 +12,7 @@ var asRedisPy = map[string]string{
 	"extend":        "adds",
 	"stale extend":  "LockNotOwnedError",
 	"stale release": "LockNotOwnedError",
+	"forced":        "LockNotOwnedError",
 	"token to it":   "yes",
 	"token from it": "yes; then its release: LockNotOwnedError",
 }
@@ -46,6 +47,11 @@ var pythonLibraries = []library{
 	{
 		name: "valkey-py-6.1-asyncio", title: "valkey-py 6.1, asyncio", version: "6.1.", get: python("forky", "valkey", "asyncio"),
 		setting: pythonSetting, gap: pythonGap, expect: asRedisPy,
+	},
+	{
+		name: "django-redis-5.2", title: "django-redis 5.2", version: "5.2.", get: python("bookworm", "django_redis", "sync"),
+		key: ":1:job", setting: "give Holdfast the name with what `KEY_PREFIX` and `VERSION` put before it, `:1:job`", gap: pythonGap,
+		expect: like(asRedisPy, "key", ":1:job: string of 32, 12s"),
 	},
 	{name: "redis-py-8", title: "redis-py 8", get: nowhere("no release of Debian has it")},
 }

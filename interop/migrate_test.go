@@ -19,7 +19,6 @@ type fleet struct {
 	server  *redistest.Server
 	client  *redis.Client
 	step    time.Duration // how long each step of the move takes
-	begin   time.Time
 	names   []string
 	callers []caller
 }

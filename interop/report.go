@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,9 @@ func report(results []*result, machine string, args []string, begin time.Time) s
 	var s strings.Builder
 	fmt.Fprintf(&s, "`go -C interop run . %s` on %s (it took %v): %s.\n\n", strings.Join(args, " "), begin.UTC().Format(time.DateOnly),
 		time.Since(begin).Round(time.Second), machine)
+	if err := changes(results); err != nil {
+		fmt.Fprintf(&s, "**Not as it is known:** %s\n\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
 	s.WriteString("| library and version | shares the key as it is? | what makes it | what goes wrong | who gets it when |\n|---|---|---|---|---|\n")
 	for _, r := range results {
 		if r.Missing != "" {
@@ -49,28 +53,54 @@ func report(results []*result, machine string, args []string, begin time.Time) s
 		}
 		fmt.Fprintf(&s, "| %s | %s | %s | %s | %s |\n", r.titled(), r.shares(), r.lib.setting, sentences(r.wrong()), sentences(r.who()))
 	}
-	s.WriteString("\nWhat each trial found:\n\n")
+	outcomes(&s, results)
+	races(&s, results)
+	return s.String()
+}
+
+// outcomes writes what each trial found.
+func outcomes(s *strings.Builder, results []*result) {
+	s.WriteString("\n### What each trial found\n\n")
+	columns := []string{"library"}
 	for _, t := range trials {
-		fmt.Fprintf(&s, "- **%s**: %s.\n", t.name, t.about)
+		fmt.Fprintf(s, "- **%s**: %s.\n", t.name, t.about)
+		columns = append(columns, t.name)
 	}
-	s.WriteString("\nA – is for what a library has no call for, or in \"default\" for a TTL that is always given.\n\n| library |")
-	line := "\n|---|"
-	for _, t := range trials {
-		fmt.Fprintf(&s, " %s |", t.name)
-		line += "---|"
-	}
-	s.WriteString(line + "\n")
+	s.WriteString("\nA – is for what a library has no call for, or in \"default\" for a TTL that is always given.\n\n")
+	row(s, columns...)
+	row(s, slices.Repeat([]string{"---"}, len(columns))...)
 	for _, r := range results {
 		if r.Missing != "" {
 			continue
 		}
-		fmt.Fprintf(&s, "| %s |", r.lib.title)
+		cells := []string{r.lib.title}
 		for _, t := range trials {
-			fmt.Fprintf(&s, " %s |", strings.ReplaceAll(r.Found[t.name], unsupported, "–"))
+			cells = append(cells, strings.ReplaceAll(r.Found[t.name], unsupported, "–"))
 		}
-		s.WriteString("\n")
+		row(s, cells...)
 	}
-	return s.String()
+}
+
+// races writes how the races ended.
+func races(s *strings.Builder, results []*result) {
+	s.WriteString("\n### The races\n\n")
+	row(s, "library", "race", "longest waits", "beside a busy Holdfast", "with turns for strangers", "their gap", "longest waits")
+	row(s, slices.Repeat([]string{"---"}, 7)...)
+	for _, r := range results {
+		if r.Missing == "" {
+			row(s, r.lib.title, r.Race.score(), r.Race.waits(), r.Alone.score(), r.Turns.score(), r.lib.gap.String(), r.Turns.waits())
+		}
+	}
+}
+
+func row(s *strings.Builder, cells ...string) { fmt.Fprintf(s, "| %s |\n", strings.Join(cells, " | ")) }
+
+// score is how often each had the lock, Holdfast first.
+func (x raced) score() string { return fmt.Sprintf("%d : %d", x.Ours.Got, x.Theirs.Got) }
+
+// waits are the longest of each, in ms.
+func (x raced) waits() string {
+	return fmt.Sprintf("%d : %d ms", x.Ours.Longest.Milliseconds(), x.Theirs.Longest.Milliseconds())
 }
 
 // titled is the library with the version that took part, and what it ran on.
@@ -102,7 +132,7 @@ func (r *result) shares() string {
 		return "yes"
 	}
 	what, _, _ = strings.Cut(what, ",")
-	return "yes, as a " + what
+	return "yes, as a " + strings.ReplaceAll(what, "zset", "sorted set")
 }
 
 // wrong says what can go wrong with the library's locks, by what was found.
@@ -110,15 +140,15 @@ func (r *result) wrong() (all []string) {
 	if r.Found["default"] == "none" {
 		all = append(all, "without a timeout the lock of a worker that died stays for ever")
 	} else if ttl, err := time.ParseDuration(r.Found["default"]); err == nil && ttl >= time.Minute {
-		all = append(all, fmt.Sprintf("the TTL is %v unless one is given", ttl))
+		all = append(all, fmt.Sprintf("the TTL is %d s unless one is given", ttl/time.Second))
 	}
 	switch r.Found["extend"] {
 	case unsupported:
 		all = append(all, "nothing extends a lock")
 	case "sets, and shortens":
-		all = append(all, "`extend` sets the TTL, so it also shortens it")
+		all = append(all, "extending sets the TTL, so it also shortens it")
 	case "its own TTL":
-		all = append(all, "`extend` sets the configured TTL")
+		all = append(all, "extending sets the configured TTL")
 	}
 	if said := r.Found["stale release"]; said == "true" {
 		all = append(all, "the release of a lost lock says nothing")
@@ -130,16 +160,12 @@ func (r *result) wrong() (all []string) {
 
 // who says who gets the lock when.
 func (r *result) who() []string {
-	race := func(x raced) string { return fmt.Sprintf("%d : %d", x.Ours.Got, x.Theirs.Got) }
 	return []string{
-		fmt.Sprintf("Holdfast %s after its release, it %s after Holdfast's", span(r.Ours), span(r.Theirs)),
-		fmt.Sprintf("in the race %s, longest wait %s : %s", race(r.Race), short(r.Race.Ours.Longest), short(r.Race.Theirs.Longest)),
-		fmt.Sprintf("beside a busy Holdfast %s in %v", race(r.Alone), r.Busy),
-		fmt.Sprintf("with turns of %v each second %s", r.lib.gap, race(r.Turns)),
+		fmt.Sprintf("Holdfast %s after its release, with notifications %s", span(r.Soon.Ours), span(r.Soon.Told)),
+		fmt.Sprintf("it %s after Holdfast's", span(r.Soon.Theirs)),
+		"in the race " + r.Race.score(),
 	}
 }
-
-func short(d time.Duration) string { return d.Round(time.Millisecond).String() }
 
 func span(t times) string {
 	return fmt.Sprintf("%d–%d ms", t.Shortest.Milliseconds(), t.Longest.Milliseconds())

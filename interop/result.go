@@ -24,7 +24,7 @@ type result struct {
 	Race         raced
 	Alone, Turns raced // Holdfast does not rest: with its defaults, and with turns for strangers
 	Busy         time.Duration
-	Ours, Theirs times // of the hand-offs
+	Soon         handOffs
 }
 
 // open starts the workers of a library, and a Locker beside them.
@@ -73,7 +73,7 @@ func (r *result) try(ctx context.Context, s *store, addr string, client *redis.C
 			return fmt.Errorf("trial %q: %w", t.name, err)
 		}
 	}
-	if r.Ours, r.Theirs, err = b.handOffs(ctx); err != nil {
+	if r.Soon, err = b.handOffs(ctx); err != nil {
 		return fmt.Errorf("hand-offs: %w", err)
 	}
 	return r.races(ctx, b, race)
@@ -139,7 +139,7 @@ func (r *result) print(out io.Writer) {
 	for _, t := range trials {
 		fmt.Fprintf(out, "  %-14s %s\n", t.name, r.Found[t.name])
 	}
-	fmt.Fprintf(out, "  hand-offs      to Holdfast %v, to the library %v\n", r.Ours, r.Theirs)
+	fmt.Fprintf(out, "  hand-offs      to Holdfast %v, with notifications %v, to the library %v\n", r.Soon.Ours, r.Soon.Told, r.Soon.Theirs)
 	fmt.Fprintf(out, "  race           %v\n  no pause       %v\n  with turns     %v\n", r.Race, r.Alone, r.Turns)
 	for _, c := range r.Changed {
 		fmt.Fprintf(out, "  CHANGED %s\n", c)

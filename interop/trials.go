@@ -29,6 +29,7 @@ var trials = []trial{
 	{"extend", "what extending to 3 s makes of a TTL of 20 s", extended},
 	{"stale extend", "what the library says when it extends a lock that Holdfast has by now; nothing changes for Holdfast", staleExtend},
 	{"stale release", "what the library says when it releases a lock that Holdfast has by now; nothing changes for Holdfast", staleRelease},
+	{"forced", "an operator takes the lock from the library, by `ForceReleaseStranger`; what its release says then", forced},
 	{"token to it", "a lock that a session has detached is extended and released by the library", tokenTo},
 	{"token from it", "a lock that the library holds is resumed, and released by Holdfast", tokenFrom},
 }
@@ -174,10 +175,10 @@ func refused(ctx context.Context, b *beside) (string, error) {
 		return "", err
 	}
 	if _, err := b.mutex().TryAcquire(ctx); !errors.Is(err, holdfast.ErrHeld) {
-		return "", fmt.Errorf("Holdfast, of a lock that the library holds: %w, not ErrHeld", err)
+		return "", fmt.Errorf("a try of Holdfast, while the library holds the lock: %w, not ErrHeld", err)
 	}
 	if info, err := b.mutex().Inspect(ctx); err != nil || !info.Held || !info.Stranger {
-		return "", errors.Join(err, fmt.Errorf("Inspect of a lock that the library holds: held %v, by a stranger %v", info.Held, info.Stranger))
+		return "", errors.Join(err, fmt.Errorf("inspecting a lock that the library holds: held %v, by a stranger %v", info.Held, info.Stranger))
 	}
 	if err := b.w().must(order{Op: "release"}); err != nil {
 		return "", err
@@ -247,54 +248,16 @@ func staleRelease(ctx context.Context, b *beside) (string, error) {
 	return a.outcome(), errors.Join(err, b.intact(ctx, s), s.Release(ctx))
 }
 
-func tokenTo(ctx context.Context, b *beside) (string, error) {
-	s, err := b.mutex().TryAcquire(ctx, holdfast.WithTTL(long))
-	if err != nil {
-		return "", err
-	}
-	token, err := s.Detach(ctx)
-	if err != nil {
-		return "", err
-	}
-	a, err := b.w().do(order{Op: "adopt", Key: name, TTL: ms(long), Token: []byte(token)})
-	if err != nil || !a.OK {
-		return a.outcome(), errors.Join(err, b.mutex().ForceRelease(ctx))
-	}
-	if a, err = b.w().do(order{Op: "extend", TTL: ms(2 * long)}); err != nil || !a.OK && a.Error != unsupported {
-		return "extend: " + a.outcome(), errors.Join(err, b.mutex().ForceRelease(ctx))
-	}
-	if _, err := b.mutex().TryAcquire(ctx); !errors.Is(err, holdfast.ErrHeld) {
-		return "", fmt.Errorf("Holdfast, of a lock whose token it handed over: %w, not ErrHeld", err)
-	}
-	if a, err = b.w().do(order{Op: "release"}); err != nil || !a.OK {
-		return "release: " + a.outcome(), errors.Join(err, b.mutex().ForceRelease(ctx))
-	}
-	return "yes", b.gone(ctx)
-}
-
-func tokenFrom(ctx context.Context, b *beside) (string, error) {
+func forced(ctx context.Context, b *beside) (string, error) {
 	if err := b.w().must(acquire(long, 0)); err != nil {
 		return "", err
 	}
-	a, err := b.w().do(order{Op: "token"})
-	if err != nil {
+	if err := b.mutex().ForceReleaseStranger(ctx); err != nil {
 		return "", err
 	}
-	if a.Error != "" {
-		return a.Error, b.w().must(order{Op: "release"})
+	if n, err := b.client.Exists(ctx, b.lib.holdfastKey()).Result(); err != nil || n != 0 {
+		return "", errors.Join(err, errors.New("the key is still there"))
 	}
-	s, err := b.mutex().Resume(ctx, string(a.Token), holdfast.WithTTL(long))
-	for text, known := range map[string]error{"ErrTaken": holdfast.ErrTaken, "ErrGone": holdfast.ErrGone} {
-		if errors.Is(err, known) {
-			return text, b.w().must(order{Op: "release"})
-		}
-	}
-	if err != nil {
-		return "", err
-	}
-	if err := errors.Join(b.intact(ctx, s), s.Release(ctx)); err != nil {
-		return "", err
-	}
-	a, err = b.w().do(order{Op: "release"})
-	return "yes; then its release: " + a.outcome(), errors.Join(err, b.gone(ctx))
+	a, err := b.w().do(order{Op: "release"})
+	return a.outcome(), errors.Join(err, b.gone(ctx))
 }

@@ -93,7 +93,7 @@ class RedisSemaphore {
     this.client = Redis();
   }
   make({ key, ttl, wait }, more) {
-    const options = { acquireTimeout: wait || 1, acquireAttemptsLimit: wait ? Infinity : 1, refreshInterval: 0, ...more };
+    const options = { acquireTimeout: wait || 5000, acquireAttemptsLimit: wait ? Infinity : 1, refreshInterval: 0, ...more };
     if (ttl) options.lockTimeout = ttl;
     this.mutex = new this.Mutex(this.client, key, options);
     return this.mutex.tryAcquire();

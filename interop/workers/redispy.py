@@ -1,6 +1,6 @@
 """A client of redis-py's Lock, or valkey-py's, for the trials beside Holdfast.
 
-    redispy.py redis|valkey sync|asyncio HOST PORT
+    redispy.py redis|valkey|django_redis sync|asyncio HOST PORT
 
 It is told what to do on stdin and answers on stdout, one JSON object a line (order and answer in worker.go), and
 ends with its stdin. It has one lock at a time.
@@ -14,10 +14,27 @@ import sys
 
 MODULE, MODE, HOST, PORT = sys.argv[1:]
 module = importlib.import_module(MODULE)
-namespace = module if MODE == "sync" else importlib.import_module(MODULE + ".asyncio")
-client = getattr(namespace, MODULE.capitalize())(host=HOST, port=int(PORT))
-Lock = importlib.import_module((MODULE if MODE == "sync" else MODULE + ".asyncio") + ".lock").Lock
 lock = None
+
+
+def setup():
+    """The client, and how a lock of a name and a timeout is made."""
+    if MODULE == "django_redis":
+        from django.conf import settings
+
+        backend = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"redis://{HOST}:{PORT}/0"}
+        settings.configure(CACHES={"default": backend})
+        from django.core.cache import cache
+
+        return cache.client.get_client(), cache.lock
+    name = MODULE if MODE == "sync" else MODULE + ".asyncio"
+    client = getattr(importlib.import_module(name), MODULE.capitalize())(host=HOST, port=int(PORT))
+    Lock = importlib.import_module(name + ".lock").Lock
+    return client, lambda key, timeout: Lock(client, key, timeout=timeout)
+
+
+client, make = setup()
+VERSION = module.__version__ if isinstance(module.__version__, str) else ".".join(map(str, module.VERSION))
 
 
 def seconds(ms):
@@ -30,7 +47,7 @@ async def finish(result):
 
 async def acquire(order):
     global lock
-    lock = Lock(client, order["key"], timeout=seconds(order.get("ttl")))
+    lock = make(order["key"], timeout=seconds(order.get("ttl")))
     if order.get("wait"):
         return await finish(lock.acquire(blocking_timeout=seconds(order["wait"])))
     return await finish(lock.acquire(blocking=False))
@@ -47,7 +64,7 @@ async def release(order):
 
 async def adopt(order):
     global lock
-    lock = Lock(client, order["key"], timeout=seconds(order["ttl"]))
+    lock = make(order["key"], timeout=seconds(order["ttl"]))
     lock.local.token = base64.b64decode(order["token"])
     return True
 
@@ -70,7 +87,7 @@ async def answer(line):
 
 async def main():
     await finish(client.ping())
-    print(json.dumps({"version": f"{module.__version__} on Python {sys.version.split()[0]}"}), flush=True)
+    print(json.dumps({"version": f"{VERSION} on Python {sys.version.split()[0]}"}), flush=True)
     loop = asyncio.get_running_loop()
     while True:
         line = await loop.run_in_executor(None, sys.stdin.readline)
