@@ -64,7 +64,9 @@
 // job that was wrapped, a [cron.Job], has no context, and does not see that its lock is lost.
 //
 // The lock is renewed until the job returns, also after that context has ended and after Cron.Stop. Its
-// end also ends waiting: end it before you wait for Cron.Stop.
+// end also ends waiting: end it before you wait for Cron.Stop. A function that finishes its work after
+// that goes by the context of its session, which ends only with the lock; [holdfast.WithDrain] has no
+// effect.
 //
 // # What is logged
 //

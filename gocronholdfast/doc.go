@@ -63,7 +63,8 @@
 // If the lock is lost while it runs, that is in the error that gocron gives to AfterJobRunsWithError.
 //
 // The lock is renewed until the job returns, also after Scheduler.Shutdown, which waits for jobs for
-// 10 s ([gocron.WithStopTimeout]). A job that has a [gocron.WithStopAt] is removed, and its context
+// 10 s ([gocron.WithStopTimeout]). A job that finishes its work after Shutdown goes by the context of
+// its session, which ends only with the lock; [holdfast.WithDrain] has no effect. A job that has a [gocron.WithStopAt] is removed, and its context
 // ends, when its last run begins: gocron then sees that there is no next one.
 //
 // # If Redis can't be reached

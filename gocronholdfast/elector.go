@@ -56,8 +56,8 @@ func (e *Elector) lead(ctx context.Context) error {
 	s, _ := holdfast.FromContext(ctx)
 	e.term.Store(s)
 	defer e.term.Store(nil)
-	<-ctx.Done()
-	return ctx.Err()
+	<-s.Draining() // with WithDrain that comes before the end of ctx: no tick shall begin after it
+	return nil
 }
 
 // leading returns the session of the term; nil if this machine does not lead.

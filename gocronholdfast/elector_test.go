@@ -131,6 +131,22 @@ func TestCloseWaits(t *testing.T) {
 	})
 }
 
+// TestCloseDrains: Close does not wait for a drain time, and no tick begins in it.
+func TestCloseDrains(t *testing.T) {
+	onFake(t, func(t *testing.T, r *holdfasttest.Redis) {
+		e := elector(t, r.Locker(holdfast.WithDrain(time.Hour)))
+		r.WaitHeld("scheduler")
+		began := time.Now()
+		if err := e.Close(); err != nil || time.Since(began) > time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		if err := e.IsLeader(t.Context()); !errors.Is(err, gocronholdfast.ErrNotLeader) {
+			t.Error(err)
+		}
+		r.WaitFree("scheduler")
+	})
+}
+
 // TestElectorTaskElsewhere: a task of an Elector that does not lead does not run, under whatever
 // scheduler.
 func TestElectorTaskElsewhere(t *testing.T) {

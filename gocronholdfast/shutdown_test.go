@@ -44,7 +44,7 @@ func TestShutdown(t *testing.T) {
 func TestGoesOnAfterShutdown(t *testing.T) {
 	t.Parallel()
 	r := holdfasttest.New(t)
-	l := must(gocronholdfast.NewLocker(r.Locker(holdfast.WithTTL(2*time.Second)), gocronholdfast.WithSkew(500*time.Millisecond)))(t)
+	l := must(gocronholdfast.NewLocker(r.Locker(holdfast.WithTTL(4*time.Second)), gocronholdfast.WithSkew(500*time.Millisecond)))(t)
 	s := must(gocron.NewScheduler(gocron.WithDistributedLocker(l), gocron.WithStopTimeout(100*time.Millisecond)))(t)
 	begun, end, ended := make(chan bool), make(chan bool), make(chan bool)
 	must(s.NewJob(gocron.OneTimeJob(gocron.OneTimeJobStartImmediately()), gocron.NewTask(func() {
@@ -58,7 +58,7 @@ func TestGoesOnAfterShutdown(t *testing.T) {
 		t.Errorf("Shutdown: %v", err)
 	}
 	mu := r.Locker().Mutex("gocron:job")
-	for over := time.Now().Add(6 * time.Second); time.Now().Before(over); time.Sleep(100 * time.Millisecond) {
+	for over := time.Now().Add(10 * time.Second); time.Now().Before(over); time.Sleep(100 * time.Millisecond) {
 		if locked, err := mu.Locked(t.Context()); err != nil || !locked {
 			t.Fatalf("the lock is free, and its job runs: %v", err)
 		}

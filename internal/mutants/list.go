@@ -388,6 +388,8 @@ var mutants = []mutant{
 		"j.Mutex.TryAcquire(context.WithoutCancel(ctx), ", "j.Mutex.TryAcquire(ctx, ", "internal/tick:TestRunGoesOn"},
 	{"a job begins under a lock that is lost", "internal/tick/run.go",
 		"if ctx.Err() != nil {\n\t\treturn context.Cause", "if false {\n\t\treturn context.Cause", "internal/tick:TestRunEndsWithTheLock"},
+	{"a run's context does not look at the clock", "internal/tick/run.go",
+		"_ = w.session.Err()\n\treturn w.Context.Err()", "return w.Context.Err()", "internal/tick:TestFrozenRun"},
 	{"a minimum hold takes the strangers' turn", "internal/lease/release.go",
 		"return l.withTurns(st.Keep(l.ID(), r.tombstone, r.fence, rest))",
 		"return st.Keep(l.ID(), r.tombstone, r.fence, rest)", "TestStrangersTurnKept/fake"},

@@ -198,6 +198,7 @@ var protocolTopics = []topic{
 		"a try for a tick takes as long as it may",
 		"a job's lock is not renewed when its scheduler has been stopped",
 		"a job begins under a lock that is lost",
+		"a run's context does not look at the clock",
 	}},
 	{"WithReplicas counts an acquisition only when enough replicas have it.", []string{
 		"replicas are not counted",

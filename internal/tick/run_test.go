@@ -37,8 +37,8 @@ func TestRunGoesOn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if s.Err() != nil {
-			t.Error(s.Err())
+		if s.Err() != nil || s.Context().Err() != nil {
+			t.Errorf("the session: %v, %v", s.Err(), s.Context().Err())
 		}
 		must(t, run.End())
 		must(t, take(t, other).End())
@@ -83,35 +83,6 @@ func TestRunEndsWithTheLock(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestRunLooksAtTheClock: at the time until which its lease is trusted the context of a run is done at the
-// first look, before a timer's goroutine has ended it.
-func TestRunLooksAtTheClock(t *testing.T) {
-	onFake(t, func(t *testing.T, r *holdfasttest.Redis) {
-		for i := range 4 {
-			run := take(t, job(r.Locker(holdfast.WithoutRenewal())))
-			ctx := run.Context()
-			s, _ := holdfast.FromContext(ctx)
-			time.Sleep(time.Until(s.ValidUntil()) - time.Millisecond)
-			if ctx.Err() != nil {
-				t.Fatal("it ended early")
-			}
-			time.Sleep(time.Millisecond + time.Microsecond)
-			if i%2 == 0 {
-				select {
-				case <-ctx.Done():
-				default:
-					t.Fatal("Done: not at the first look")
-				}
-			}
-			if err := ctx.Err(); err == nil || !errors.Is(context.Cause(ctx), holdfast.ErrExpired) {
-				t.Fatalf("%v, %v", err, context.Cause(ctx))
-			}
-			_ = run.End()
-			time.Sleep(time.Minute)
-		}
-	})
 }
 
 // TestInTurn: runs wait in line for one another, and none is left out; the end of the context ends the

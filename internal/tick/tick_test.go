@@ -10,11 +10,11 @@ import (
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/holdfasttest"
-	"github.com/holdfast-go/holdfast/internal/locktest"
 	"github.com/holdfast-go/holdfast/internal/tick"
+	"github.com/holdfast-go/holdfast/internal/tick/ticktest"
 )
 
-func TestMain(m *testing.M) { locktest.Main(m) }
+func TestMain(m *testing.M) { ticktest.Main(m, frozen) }
 
 func onFake(t *testing.T, test func(t *testing.T, r *holdfasttest.Redis)) {
 	t.Helper()

@@ -112,6 +112,9 @@ func Start(t *testing.T, p Plan) *Process {
 // Pid is its process id.
 func (c *Process) Pid() int { return c.cmd.Process.Pid }
 
+// Signal sends it a signal.
+func (c *Process) Signal(s os.Signal) error { return c.cmd.Process.Signal(s) }
+
 // Stop has it end before its time.
 func (c *Process) Stop() { c.in.Close() }
 
@@ -195,10 +198,10 @@ func KillOneByOne(t *testing.T, p Plan) (Summary, error) {
 
 // worker waits until one of the processes has begun some jobs since now and is running one, and returns
 // which.
-func worker(t *testing.T, log *Log, all []*Process) (which int) {
+func worker(t *testing.T, log *Log, all []*Process) int {
 	t.Helper()
 	seen := -1
-	locktest.Eventually(t, "a process runs jobs", func() bool {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		events, err := log.Events(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -207,16 +210,15 @@ func worker(t *testing.T, log *Log, all []*Process) (which int) {
 			seen = len(events)
 		}
 		if len(events) < seen+10 {
-			return false
+			continue
 		}
 		last := events[len(events)-1]
 		for i, c := range all {
 			if last.What == Begun && last.Pid == c.Pid() {
-				which = i
-				return true
+				return i
 			}
 		}
-		return false
-	})
-	return which
+	}
+	t.Fatal("no process runs jobs")
+	return 0
 }
