@@ -40,8 +40,8 @@
 // machine dies in the middle of a run, its lock expires after the TTL ([holdfast.WithTTL]): the next
 // tick after that is run by another, and so is the same one where it comes later than that.
 //
-// All machines must agree when the ticks are. With [gocron.CronJob], DailyJob, WeeklyJob and MonthlyJob
-// they do, in the same time zone ([gocron.WithLocation]). The ticks of a [gocron.DurationJob] count from
+// All machines must agree when the ticks are. With [gocron.CronJob] they do, in the same time zone
+// ([gocron.WithLocation]), and with DailyJob, WeeklyJob and MonthlyJob at an interval of 1. The ticks of a [gocron.DurationJob] count from
 // the start of the program: begin them at a multiple of the interval d, with the option
 //
 //	gocron.WithStartAt(gocron.WithStartDateTime(time.Now().Truncate(d).Add(d)))
