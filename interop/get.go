@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 
 	"github.com/holdfast-go/holdfast/internal/debian"
@@ -22,15 +20,18 @@ type store struct {
 	dir string
 	// installed takes what Debian's packages have installed on this machine, instead of unpacking them.
 	installed bool
+	// newest takes the newest version of each library of npm, instead of the one in node/package-lock.json.
+	newest bool
+	have   bool // the newest, in this run
 }
 
 // newStore makes the folder and puts the programs of the workers there.
-func newStore(dir string, installed bool) (*store, error) {
+func newStore(dir string, installed, newest bool) (*store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &store{dir, installed}
+	s := &store{dir: dir, installed: installed, newest: newest}
 	workers := filepath.Join(dir, "workers")
 	if err := os.MkdirAll(workers, 0o755); err != nil {
 		return nil, err
@@ -116,32 +117,5 @@ func movePHP(dir, final string) error {
 			return err
 		}
 		return os.WriteFile(path, bytes.ReplaceAll(text, []byte("/usr/share/php/"), []byte(final+"/")), 0o644)
-	})
-}
-
-// npm is the folder where npm has installed the libraries of node/package-lock.json.
-func (s *store) npm(ctx context.Context) (string, error) {
-	lock, err := files.ReadFile("node/package-lock.json")
-	if err != nil {
-		return "", err
-	}
-	final := filepath.Join(s.dir, "node")
-	if there, err := os.ReadFile(filepath.Join(final, "package-lock.json")); err == nil && string(there) == string(lock) {
-		return final, nil
-	}
-	return final, s.make("node", func(dir string) error {
-		for _, name := range []string{"package.json", "package-lock.json"} {
-			text, err := files.ReadFile("node/" + name)
-			if err = errors.Join(err, os.WriteFile(filepath.Join(dir, name), text, 0o644)); err != nil {
-				return err
-			}
-		}
-		// Some of the libraries want versions of their clients that others can't use. Nothing runs on installation.
-		cmd := exec.CommandContext(ctx, "npm", "ci", "--legacy-peer-deps", "--ignore-scripts", "--no-audit", "--no-fund")
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("npm ci: %w: %s", err, out)
-		}
-		return nil
 	})
 }

@@ -4,6 +4,7 @@
 //	go -C interop run .                                   # all of them: about a quarter of an hour
 //	go -C interop run . -only redis-py-4.3,redlock-5 -race 3s
 //	go -C interop run . -md ../docs/interop.md            # writes the report, too
+//	go -C interop run . -newest                           # with the newest versions of npm's libraries
 //	go -C interop run . -list
 //
 // It needs redis-server, python3, node and npm. The libraries come from Debian's mirror and from npm, into the folder
@@ -53,6 +54,7 @@ type options struct {
 	md        string
 	store     string
 	installed bool
+	newest    bool
 	list      bool
 	race      time.Duration
 	chosen    []*library
@@ -66,6 +68,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 	flags.StringVar(&o.md, "md", "", "write the report into this `file`, in place of the one between its two lines <!-- interop -->")
 	flags.StringVar(&o.store, "store", filepath.Join(os.TempDir(), "holdfast-interop"), "`folder` for the libraries; what is there is taken as it is")
 	flags.BoolVar(&o.installed, "installed", false, "take the packages of Debian that are installed on this machine")
+	flags.BoolVar(&o.newest, "newest", false, "take the newest versions of npm's libraries, not those of node/package-lock.json")
 	flags.BoolVar(&o.list, "list", false, "only print the names")
 	flags.DurationVar(&o.race, "race", 20*time.Second, "how long each race takes; those without a pause take a quarter of it")
 	if err := flags.Parse(args); err != nil {
@@ -126,7 +129,7 @@ func changes(results []*result) error {
 
 // all tries one library after the other on one server.
 func (o *options) all(ctx context.Context, out io.Writer) (results []*result, machine string, err error) {
-	s, err := newStore(o.store, o.installed)
+	s, err := newStore(o.store, o.installed, o.newest)
 	if err != nil {
 		return nil, "", err
 	}
