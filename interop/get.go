@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/holdfast-go/holdfast/internal/debian"
 )
@@ -62,6 +63,9 @@ func (s *store) put(name string) error {
 
 func (s *store) worker(name string) string { return filepath.Join(s.dir, "workers", name) }
 
+// getting is held while something is looked for and got, since tests do that at the same time.
+var getting sync.Mutex
+
 // make makes a folder of the store, whole or not at all.
 func (s *store) make(name string, fill func(dir string) error) error {
 	dir, err := os.MkdirTemp(s.dir, "new-")
@@ -89,6 +93,8 @@ func (s *store) root(suite string) (string, error) {
 	if s.installed {
 		return "/", nil
 	}
+	getting.Lock()
+	defer getting.Unlock()
 	root := filepath.Join(s.dir, suite, "root")
 	if _, err := os.Stat(root); err == nil {
 		return root, nil

@@ -26,7 +26,7 @@ const requireEnv = "HOLDFAST_REQUIRE_INTEROP"
 // testStore is a folder of libraries that stays between runs, with what is installed on this machine.
 func testStore(t *testing.T) *store {
 	t.Helper()
-	s, err := newStore(filepath.Join(os.TempDir(), "holdfast-interop-installed"), true, false)
+	s, err := newStore(filepath.Join(cacheDir(), "holdfast-interop-installed"), true, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 	o := &options{}
 	only := flags.String("only", "", "the libraries with these `names`, with commas between")
 	flags.StringVar(&o.md, "md", "", "write the report into this `file`, in place of the one between its two lines <!-- interop -->")
-	flags.StringVar(&o.store, "store", filepath.Join(os.TempDir(), "holdfast-interop"), "`folder` for the libraries; what is there is taken as it is")
+	flags.StringVar(&o.store, "store", filepath.Join(cacheDir(), "holdfast-interop"), "`folder` for the libraries, which may be removed; what is there is taken as it is")
 	flags.BoolVar(&o.installed, "installed", false, "take the packages of Debian that are installed on this machine")
 	flags.BoolVar(&o.newest, "newest", false, "take the newest versions of npm's libraries, not those of node/package-lock.json")
 	flags.BoolVar(&o.list, "list", false, "only print the names")
@@ -92,6 +92,15 @@ func parse(args []string, out io.Writer) (*options, error) {
 		o.chosen = append(o.chosen, lib)
 	}
 	return o, nil
+}
+
+// cacheDir is the user's own: programs are run from there.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return dir
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {

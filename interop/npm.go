@@ -18,6 +18,8 @@ func (s *store) npm(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	getting.Lock()
+	defer getting.Unlock()
 	final := filepath.Join(s.dir, "node")
 	if s.newest {
 		return final + "-newest", s.newestOnce(ctx)
