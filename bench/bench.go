@@ -30,6 +30,15 @@ type workload struct {
 	about string
 	who   []string // takes part
 	run   func(ctx context.Context, b *bench, w *workload) ([]*figure, error)
+	warm  bool // Holdfast's leases rest in the process: another service than a release that goes to Redis
+}
+
+// row is the name of the workload's first figure.
+func (w *workload) row(name string) string {
+	if w.warm {
+		return name + ", WithLinger"
+	}
+	return name
 }
 
 // progress says what goes on; on a terminal, in place of what it said before.

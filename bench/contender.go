@@ -27,6 +27,8 @@ type setup struct {
 	// Renew is for libraries that leave renewing to the caller, where a workload holds a
 	// lock for longer than its TTL.
 	Renew bool
+	// Linger is for Holdfast alone: see workload.
+	Linger time.Duration
 }
 
 // library is a contender that can be chosen, and what the report says of it.

@@ -31,7 +31,11 @@ func (b *bench) contest(ctx context.Context, w *workload, c contest) (*roster, e
 	}()
 	for _, lib := range r.libs {
 		b.progress("%s: starting %s", w.name, lib.name)
-		t, err := launchTeam(ctx, c.processes, setup{Library: lib.name, Addr: c.addr, TTL: usualTTL})
+		as := setup{Library: lib.name, Addr: c.addr, TTL: usualTTL}
+		if w.warm {
+			as.Linger = usualTTL
+		}
+		t, err := launchTeam(ctx, c.processes, as)
 		if err != nil {
 			r.fail(lib, err)
 			continue
@@ -83,7 +87,7 @@ func serial(delay time.Duration) func(context.Context, *bench, *workload) ([]*fi
 			}
 			addr, where = p.addr(), fmt.Sprintf("a link of %v (a PING takes %v)", 2*delay, rtt.Round(10*time.Microsecond))
 		}
-		rate := newFigure("one caller, "+where, "locks/s", higher)
+		rate := newFigure(w.row("one caller, "+where), "locks/s", higher)
 		r, err := b.contest(ctx, w, contest{
 			processes: 1, addr: addr, rounds: b.serialRounds,
 			order: order{Op: "cycle", Goroutines: 1, For: b.serialSlice},
@@ -97,7 +101,7 @@ func serial(delay time.Duration) func(context.Context, *bench, *workload) ([]*fi
 
 // parallel is many callers of one process, with a lock each.
 func parallel(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
-	rate := newFigure("64 goroutines, 64 locks", "locks/s", higher)
+	rate := newFigure(w.row("64 goroutines, 64 locks"), "locks/s", higher)
 	r, err := b.contest(ctx, w, contest{
 		processes: 1, addr: b.addr, rounds: b.parallelRounds,
 		order:  order{Op: "cycle", Goroutines: 64, For: b.parallelSlice},
@@ -125,7 +129,7 @@ func oneLock(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 
 // fourByEight is several processes that want the same lock.
 func fourByEight(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
-	rate := newFigure("4 processes × 8, 1 lock", "locks/s", higher)
+	rate := newFigure(w.row("4 processes × 8, 1 lock"), "locks/s", higher)
 	fair := newFigure("… fewest ÷ most of a process", "", neither)
 	mean := newFigure("… mean wait", "ms", lower)
 	p99 := newFigure("… p99 wait ÷ mean", "", neither)

@@ -15,7 +15,7 @@ type usesHoldfast struct {
 
 func openHoldfast(s setup) (contender, error) {
 	client := goRedis(s.Addr)
-	return &usesHoldfast{client, holdfast.New(client, holdfast.WithTTL(s.TTL), holdfast.WithLogger(nil))}, nil
+	return &usesHoldfast{client, holdfast.New(client, holdfast.WithTTL(s.TTL), holdfast.WithLogger(nil), holdfast.WithLinger(s.Linger))}, nil
 }
 
 func (u *usesHoldfast) lock(name string) acquirer {

@@ -59,6 +59,22 @@ var workloads = []workload{
 			"take turns on one interpreter",
 	},
 	{
+		name: "serial-warm", run: serial(0), who: withBare, warm: true,
+		about: "as serial, but Holdfast's lock lingers for 10 s: its release goes to Redis only if another asks",
+	},
+	{
+		name: "serial-link-warm", run: serial(500 * time.Microsecond), who: withBare, warm: true,
+		about: "as serial-link, but Holdfast's lock lingers",
+	},
+	{
+		name: "parallel-warm", run: parallel, who: withBare, warm: true,
+		about: "as parallel, but Holdfast's locks linger",
+	},
+	{
+		name: "processes-warm", run: fourByEight, who: goLibraries, warm: true,
+		about: "as processes, but Holdfast's lock lingers. Others always wait, so it is hardly ever kept",
+	},
+	{
 		name: "one-lock", run: oneLock, who: goLibraries,
 		about: "64 goroutines of one process want the same lock and release it at once; a wait that is not over " +
 			"at the end counts with the time that it has taken. Without redis-py, for the same reason",
