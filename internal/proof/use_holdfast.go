@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"hash/crc32"
 	"net"
 	"sync"
 	"time"
@@ -25,6 +26,7 @@ type usesHoldfast struct {
 	client redis.UniversalClient
 	pool   int
 	locks  *holdfast.Locker
+	ttl    time.Duration
 }
 
 func openHoldfast(t Target, opts ...holdfast.Option) (Contender, error) {
@@ -46,7 +48,7 @@ func openHoldfast(t Target, opts ...holdfast.Option) (Contender, error) {
 	if t.Grace > 0 {
 		opts = append(opts, holdfast.WithFailoverGrace(t.Grace))
 	}
-	return &usesHoldfast{client, pool, holdfast.New(client, opts...)}, nil
+	return &usesHoldfast{client, pool, holdfast.New(client, opts...), t.TTL}, nil
 }
 
 // settle says that the deployment's history is old enough, so that the first round begins at once.
@@ -68,11 +70,19 @@ func (t Target) Dial(ctx context.Context, network, addr string) (net.Conn, error
 }
 
 func (u *usesHoldfast) Acquire(ctx context.Context, name string) (Hold, error) {
-	s, err := u.locks.Mutex(name).Acquire(ctx)
+	s, err := u.locks.Mutex(name, u.options(name)...).Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return session{s}, nil
+}
+
+// options are those of a lock: the leases of each fifth rest.
+func (u *usesHoldfast) options(name string) []holdfast.Option {
+	if crc32.ChecksumIEEE([]byte(name))%5 != 0 {
+		return nil
+	}
+	return []holdfast.Option{holdfast.WithLinger(u.ttl)}
 }
 
 // Exhaust blocks each connection of the pool in a command that waits.
