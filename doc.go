@@ -129,6 +129,9 @@
 //	Release                     ErrReleased                     one round trip after the call
 //	Release before the end of   ErrReleased                     when that has ended
 //	the minimum hold
+//	its process dies, or is     -                               after the TTL at most
+//	cut off, while the lock
+//	rests (WithLinger)
 //	message lost, subscription  -                               within 1 s of the release
 //	cut or denied
 //	first waiter's process      -                               the next one: at once if the
@@ -171,7 +174,12 @@
 // process waits, the lock leaves the process after 10 ms or 8 passes (or twice the number of its
 // own waiters, if that is more). The lock goes back to Redis, not to the next goroutine, after
 // [WithToken], [Session.Token], Extend, SetTTL, Reacquire or Detach, or if the next call's options
-// differ in TTL, expiry, renewal, replicas, turns for strangers, or label.
+// differ in TTL, expiry, renewal, replicas, turns for strangers, linger, or label.
+//
+// With [WithLinger] a lock for which nobody waits stays with the Locker for a while, and the next call
+// there has it in less than a microsecond. If another process asks, Redis tells the Locker, which gives
+// the lock back: that process has it after two round trips, by TryAcquire, too, whose [ErrHeld] then takes
+// up to three; or after 1 s if the Locker does not answer.
 //
 // Strangers such as redis-py's workers do not queue: they poll, and take the lock if they find
 // it free. While a Holdfast worker waits, a lock that another one releases is never free, so

@@ -72,7 +72,7 @@ func New(client redis.UniversalClient, opts ...Option) *Locker {
 	l.notify = newSubscription(l)
 	l.queues = queue.New(queue.Config{
 		Store: l.store, Send: l.send, Notify: l.notify, Tasks: &l.tasks, Closed: l.ctx, Now: l.clock.Now,
-		Grace: guard,
+		Grace: guard, Return: func(x *lease.Lease) { l.releaser.Return(x) },
 	})
 	l.dog, l.env = newWatchdog(l)
 	l.releaser = release.Releaser{

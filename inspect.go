@@ -29,6 +29,10 @@ type Info struct {
 	// Held is true, and Label, Fence, Since and HeldFor are still that holder's.
 	Kept bool
 
+	// MayRest: the holder's process may have ended its work, and keeps the lock until others ask for it or
+	// the time of [WithLinger] is over.
+	MayRest bool
+
 	// Since is when the holder was given its fence, and HeldFor how long ago that was. Both are
 	// zero if the lock is free or a stranger's, and both go by the clock of the Redis server
 	// alone. If that clock was set back, or a failover lost the last fence, a fence may be ahead

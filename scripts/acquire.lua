@@ -4,7 +4,9 @@
 -- ARGV[1]  TTL, ms. A lock without expiry is taken for a short one too, and renewed without
 --          expiry (renew.lua) once the client knows that it has it.
 -- ARGV[2]  'q' to join the queue; without it, an attempt that is in the queue and does not get
---          NAME leaves it. 's' if the server knows all who listen to a channel
+--          NAME leaves it. 'r' to join it only if nobody waits and the holder's lease may rest
+--          (lib_lease.lua): then the holder gives NAME back, or says on the channel that it is in use. 's'
+--          if the server knows all who listen to a channel
 -- ARGV[3]  channel, empty if the asker does not listen, a space, and label
 --
 -- Replies {status, ms left (-1: no expiry), fence, n[, history]}

@@ -11,6 +11,8 @@
 -- that it took
 --   1  all are held, each by its attempt; n is how many
 --   0, -7, -4  as of acquire.lua, of the first that can't be had; n is how many are before it
+--   -10  the same, but each that can't be had is held by a lease that may rest (lib_lease.lua). If all or none
+--        was asked for, their holders were told: asked again a little later, NAME may be free
 --
 --  -9  as of acquire.lua, with RUNNING after the four numbers
 --
@@ -20,16 +22,21 @@
 -- Running it again is safe: an attempt that holds its NAME has it. After an error no attempt of the call
 -- holds its NAME: those that were taken before the error are given back.
 if UNSETTLED then return {-9, 0, 0, 0, RUNNING} end
-local able, status, left, fence = LOCKS, nil, nil, nil
+local some, able, status, left, fence, resting = find(ARGV[2], 'p', 1, true), LOCKS, nil, nil, nil, {}
 for lock = 1, LOCKS do
-  status, left, fence = obstacle(lock)
-  if status then
-    able = lock - 1
-    break
+  local why, ms, last, channel = obstacle(lock)
+  if why and (not status or status == -10 and why ~= -10) then
+    able, status, left, fence = lock - 1, why, ms, last
   end
+  if why == -10 then resting[#resting + 1] = {channel, NAME} end
+  if why and (some or why ~= -10) then break end
+end
+if status == -10 and not some then
+  -- The holder gives NAME back if its lease rests, and does nothing if it does not.
+  for _, at in ipairs(resting) do publish(at[1], 't - - ' .. at[2]) end
 end
 local replies = {status or 1, left or 0, fence or 0, able}
-if status and not find(ARGV[2], 'p', 1, true) then able = 0 end
+if status and not some then able = 0 end
 REST = {}
 for lock = 1, able do
   REST[lock] = true

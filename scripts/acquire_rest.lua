@@ -32,7 +32,13 @@ if withdrawn(OWNER) then
   return -4, 0, 0, 0
 end
 
-local place, queues = 0, find(ARGV[2], 'q', 1, true)
+local place, queues, tries = 0, find(ARGV[2], 'q', 1, true), find(ARGV[2], 'r', 1, true)
+local rests = held and may_rest(held) or ''
+if tries and rests ~= '' and not (find(ARGV[2], 's', 1, true) and unheard(rests)) then
+  local first = sub(queue_order(), 1, 36)
+  queues = first == '' or first == attempt_of(OWNER)
+  if queues then allow_writes() end -- who only tries has no error because the memory is full
+end
 local free = held and 0 or turn_left()
 if queues and (held or A.q) then
   place = enqueue(OWNER, ttl, ARGV[3])
@@ -42,8 +48,11 @@ end
 if held then
   local known = ours(held)
   -- The holder is told that somebody waits, and again whenever the first asks: a message may be
-  -- lost.
-  if known and place == 1 then publish(holder_info(), 'w ' .. NAME) end
+  -- lost. One that does not wait if NAME is in use wants to hear that; it may be before one that waits.
+  if known and (place == 1 or place == 2 and rests ~= '') then
+    local heard = tries and channel ~= ''
+    publish(holder_info(), heard and table.concat({'t', sub(OWNER, 1, 18), channel, NAME}, ' ') or 'w ' .. NAME)
+  end
   local status, left = known and 0 or -7, call('PTTL', NAME)
   if place == 0 then return status, left, tonumber(A.f) or 0, 0 end
   local nobody = find(ARGV[2], 's', 1, true) and unheard(channel)

@@ -9,7 +9,7 @@ if LOCKS == 1 then
   replies = {one(1)}
 else
   for lock = 1, LOCKS do
-    local done, status, left, fence, more, text, list, age = pcall(one, lock)
+    local done, status, left, fence, more, text, list, age, rest = pcall(one, lock)
     if done and not text then
       replies[n + 1], replies[n + 2], replies[n + 3], replies[n + 4] = status, left, fence, more
       n = n + 4
@@ -21,7 +21,7 @@ else
         status, left, fence, more = -8, 0, 0, 0
       end
       n = n + 1
-      replies[n] = {status, left, fence, more, text, list, age}
+      replies[n] = {status, left, fence, more, text, list, age, rest}
     end
   end
 end

@@ -1,9 +1,5 @@
 -- lib_grant: gives NAME to the next in the queue.
 
--- allow_writes makes a write that changes nothing and that a full memory does not deny. After one
--- such write, Redis denies none of the script's other writes for lack of memory.
-local function allow_writes() call('HDEL', QUEUE, '') end
-
 -- write_queue takes those who are gone out of the queue, in which others are left. By pcall: NAME has
 -- been given already, and an error would say that it was not.
 local function write_queue(order, gone, others)

@@ -24,6 +24,12 @@ local function split_info(info) return string.match(info, '^(%S*) (.*)$') end
 -- holder_info returns those of the holder in AUX.
 local function holder_info() return split_info(A.i or ' ') end
 
+-- may_rest returns the holder's channel if its lease may rest, else '': the work may have ended, and NAME is kept
+-- for a while, unless others ask for it. The attempt, a UUID, says so by its version: 8 (RFC 9562, 5.8).
+local function may_rest(held)
+  return ours(held) and sub(A.o, 15, 15) == '8' and sub(A.o, 1, 1) ~= KEPT and holder_info() or ''
+end
+
 -- flags is the fourth number of a reply to a holder: 1 if others wait, plus 2 if the fence is ahead
 -- of the server's clock.
 local function flags(others, ahead) return (others and 1 or 0) + (ahead and 2 or 0) end

@@ -1,12 +1,16 @@
 -- lib_obstacle: the rest of the function obstacle(lock), whose beginning is lib_one: why OWNER can't have
 -- NAME now. It writes nothing, and looks at what acquire_rest looks at.
 --
--- It returns status, ms left and fence as acquire replies them; nothing if OWNER has NAME, or can have it.
+-- It returns status, ms left and fence as acquire replies them; nothing if OWNER has NAME, or can have it. If
+-- the holder's lease may rest, the status is -10, and the holder's channel comes behind the three.
 local held = SEEN[lock] or read('GET', NAME)
 decode(SEEN[LOCKS + lock] or read('GET', AUX))
 local fence = tonumber(A.f) or 0
 if A.o == OWNER and held == TOKEN then return end
-if held then return ours(held) and 0 or -7, call('PTTL', NAME), fence end
+if held then
+  local rests = may_rest(held)
+  return rests ~= '' and -10 or ours(held) and 0 or -7, call('PTTL', NAME), fence, rests
+end
 if withdrawn(OWNER) then return -4, 0, fence end
 local turn = turn_left()
 if turn > 0 then return 0, turn, fence end

@@ -188,6 +188,9 @@ func describe(out io.Writer, name string, info holdfast.Info, queue []holdfast.W
 	if info.Kept {
 		rows = append(rows, []string{"", "released; its --at-least keeps it until the ttl ends"})
 	}
+	if info.MayRest {
+		rows = append(rows, []string{"", "may be in nobody's use: its process keeps it for a while, and gives it to whoever asks"})
+	}
 	rows = append(rows, []string{"waiters", strconv.Itoa(info.Waiters)})
 	for i, w := range queue {
 		label := printable(w.Label)

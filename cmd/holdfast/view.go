@@ -44,6 +44,7 @@ type lockJSON struct {
 	Since      *string      `json:"since"`   // null: free or a stranger's
 	HeldFor    *int64       `json:"held_ms"` // null as label
 	Kept       bool         `json:"kept"`
+	MayRest    bool         `json:"may_rest"`
 	Waiters    int          `json:"waiters"`
 	Queue      []waiterJSON `json:"queue,omitempty"` // of inspect and watch: the next holder first
 }
@@ -72,6 +73,8 @@ const jsonHelp = `With --json each lock is an object:
   held_ms      integer, how long ago that was, by the same clock; null as since
   kept         true if the holder has released it, and its --at-least keeps it
                until the TTL ends; else false
+  may_rest     true if the holder's process keeps the lock for a while after its
+               release (WithLinger), unless others ask: it may be in nobody's use
   waiters      integer
   queue        array of {"label": string, "alive_ms": integer}, the next holder
                first, left out if nobody waits; of inspect and watch
@@ -80,7 +83,7 @@ const jsonHelp = `With --json each lock is an object:
 Later versions may add fields; no field is removed or changes its meaning.`
 
 func newLockJSON(name string, info holdfast.Info, queue []holdfast.Waiter) lockJSON {
-	l := lockJSON{Name: name, State: stateOf(info), Kept: info.Kept, Waiters: info.Waiters}
+	l := lockJSON{Name: name, State: stateOf(info), Kept: info.Kept, MayRest: info.MayRest, Waiters: info.Waiters}
 	if !utf8.ValidString(name) {
 		l.NameBase64 = base64.StdEncoding.EncodeToString([]byte(name))
 	}
@@ -125,6 +128,9 @@ func holder(info holdfast.Info) string {
 	}
 	if info.Kept {
 		label += " (released)"
+	}
+	if info.MayRest {
+		label += " (may rest)"
 	}
 	return label
 }

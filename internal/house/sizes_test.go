@@ -8,7 +8,7 @@ import (
 const (
 	mostFile     = 300  // lines of a file that is no test
 	mostFunction = 50   // lines of a function, from "func" to its last brace
-	mostRoot     = 2000 // lines of the root package, without tests
+	mostRoot     = 2100 // lines of the root package, without tests
 )
 
 // longFiles and longFunctions may be longer, for the reason given.

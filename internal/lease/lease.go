@@ -40,6 +40,8 @@ type Events interface {
 	NotPassable(*Lease)
 	// Dropped: nobody looks after the lease any more.
 	Dropped(*Lease)
+	// RestOver: the lease may rest no longer, since others wait for it.
+	RestOver(*Lease)
 }
 
 // Holder is the session that holds a lease.
@@ -101,6 +103,7 @@ type Lease struct {
 	mu          sync.Mutex
 	stopped     bool // it is given back or out of our hands: nothing is renewed again
 	notPassable bool
+	resting     bool // see Rest
 	announce    bool // Redis is to be told the channel, announceAfter the grant
 	others      bool // others wait for it, as of epoch
 	replicated  bool // as many replicas have it as the terms ask for

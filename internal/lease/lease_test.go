@@ -21,11 +21,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is what a lease sees of those above it. Its schedule never runs, as if the process stood
 // still between the calls of a test.
 type world struct {
-	env                  Env
-	lock                 Lock
-	channel              string
-	epoch                uint64
-	notPassable, dropped int
+	env                            Env
+	lock                           Lock
+	channel                        string
+	epoch                          uint64
+	notPassable, dropped, restOver int
 }
 
 func newWorld(t *testing.T) *world {
@@ -45,6 +45,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) NotPassable(*Lease) { w.notPassable++ }
 func (w *world) Dropped(*Lease)     { w.dropped++ }
+func (w *world) RestOver(*Lease)    { w.restOver++ }
 
 // hold is a Holder, and the Taker that makes it.
 type hold struct {

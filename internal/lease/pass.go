@@ -38,6 +38,7 @@ func (l *Lease) Pass(h Holder, to Taker, waiting int) Holder {
 		return nil
 	}
 	l.passes++
+	l.resting = false
 	held := now - l.grantedAt
 	l.fence = max(l.fence+1, l.grantFence+(held-held/50).Microseconds())
 	l.holder = to.Take(l, now, l.fence)
@@ -91,7 +92,11 @@ func (l *Lease) Others(wait bool, epoch uint64) {
 	if l.hasChannel.Load() {
 		l.epoch = epoch
 	}
+	over := wait && l.resting
 	l.mu.Unlock()
+	if over {
+		l.lock.Env.Events.RestOver(l)
+	}
 }
 
 // OthersWait notes that others wait, as a message said.

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -15,13 +16,14 @@ type Terms struct {
 	HasToken  bool
 	Label     string
 	Replicas  int           // how many must have an acquisition
+	Linger    time.Duration // for how long a lease rests that nobody waits for; 0: not at all
 	TurnEvery time.Duration // how often the lock is left free for strangers; 0: never
 	TurnGap   time.Duration
 }
 
 // Same reports whether a lease taken under these terms serves a call with the others.
 func (t *Terms) Same(o *Terms) bool {
-	return t == o || t.Terms == o.Terms && t.Replicas == o.Replicas && t.TurnEvery == o.TurnEvery &&
+	return t == o || t.Terms == o.Terms && t.Replicas == o.Replicas && t.Linger == o.Linger && t.TurnEvery == o.TurnEvery &&
 		t.TurnGap == o.TurnGap && t.Label == o.Label && !t.HasToken && !o.HasToken
 }
 
@@ -34,6 +36,10 @@ func (t *Terms) Validate() error {
 		return fmt.Errorf("strangers' turns every %v are shorter than their gap of %v", t.TurnEvery, t.TurnGap)
 	case t.Replicas < 0:
 		return fmt.Errorf("%d replicas are fewer than none", t.Replicas)
+	case t.Linger < 0:
+		return fmt.Errorf("linger time %v is under 0s", t.Linger)
+	case t.Linger > 0 && t.NoExpiry:
+		return errors.New("a lock without expiry can't linger: if the process died, nobody could have it")
 	}
 	return t.Terms.Validate()
 }

@@ -17,7 +17,8 @@ type State struct {
 	Waiters  int
 	Grace    time.Duration
 
-	Kept bool
+	Kept    bool
+	MayRest bool
 
 	Since   time.Time
 	HeldFor time.Duration
@@ -32,6 +33,7 @@ func StateOf(r store.Reply, grace time.Duration) State {
 		Held:     true,
 		Stranger: r.Status == store.Stranger,
 		Kept:     r.Status == store.Kept,
+		MayRest:  r.Rests,
 		Waiters:  int(r.Place),
 		Label:    r.Label,
 		Fence:    r.Fence,

@@ -18,6 +18,7 @@ var failures = []failure{
 	{"ForceRelease", []string{"TestOwnersNotYours", "TestAnnounce", "TestInteropForceRelease"}},
 	{"Release", []string{"TestReleaseOrder", "TestWaitingHandOff"}},
 	{"Release before the end of the minimum hold", []string{"TestMinHold", "TestMinHoldWaiters", "TestMinHoldIsTold"}},
+	{"its process dies, or is cut off, while the lock rests (WithLinger)", []string{"TestRestSilentHolder", "TestRestExpired"}},
 	{"message lost, subscription cut or denied", []string{"TestWaitingWithoutMessages", "TestSubscriptionBackOff", "TestLeastRights"}},
 	{"first waiter's process dies", []string{"TestWaitingDead", "TestWaitingKilled"}},
 	{"parent context ends", []string{"TestContextEnds", "TestParentEndStopsRenewing", "TestReleaseAfterParent"}},

@@ -73,8 +73,14 @@ func (qs *Queues) together(ws []*Waiter, once bool) (hs []lease.Holder, failed i
 	defer t.withdraw()
 	ctx, done := ws[0].bound()
 	defer done()
+	began := qs.Now()
 	got := t.ask(ctx)
 	for again := 0; ctx.Err() == nil && ws[0].again(got.Err, &again); {
+		got = t.ask(ctx)
+	}
+	// Their holders were told to give back what rests, which takes about a round trip.
+	pause := qs.Now() - began
+	for try := 0; once && try < restTries && got.Err == nil && got.Reply.Status == store.Resting && qs.sleep(ctx, pause<<try); try++ {
 		got = t.ask(ctx)
 	}
 	if got.Err == nil {

@@ -25,7 +25,11 @@ func (qs *Queues) try(ctx context.Context, w *Waiter, a *Attempt, queue bool) (*
 	if noExpiry {
 		request.TTL = trust.ClaimTTL
 	}
-	got, given := qs.ask(ctx, w, a, qs.Store.Acquire(request, queue))
+	call := qs.Store.Acquire(request, queue)
+	if w.tries {
+		call = qs.Store.Try(request)
+	}
+	got, given := qs.ask(ctx, w, a, call)
 	if given {
 		return nil, store.Reply{}, nil
 	}

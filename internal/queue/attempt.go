@@ -44,6 +44,9 @@ type Attempt struct {
 func newAttempt(w *Waiter) *Attempt {
 	terms := w.terms()
 	a := &Attempt{lock: w.Lock, terms: terms, retry: w.Retry, uid: uuid.New()} // from crypto/rand
+	if terms.Linger > 0 && !terms.HasToken {
+		a.uid[6] = a.uid[6]&0x0f | 0x80 // the scripts tell by it that the lease may rest
+	}
 	a.Attempt = store.Attempt{ID: store.NewID(w.Lock.Keys(), a.uid.String(), terms.Token), TTL: terms.TTL, Label: terms.Label}
 	return a
 }

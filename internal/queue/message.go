@@ -30,16 +30,27 @@ func (qs *Queues) Message(text string) {
 		}
 		if q.lease != nil {
 			q.lease.OthersWait()
+			if r := q.rest(); r != nil {
+				qs.endRest(r)
+			}
 		}
 		if q.attempt != nil { // the answer that gives it the lock may still be on its way
 			q.attempt.others = true
 		}
+	case "t": // another tries to take the lock
+		qs.onTry(rest)
+	case "u": // the lock that was tried is in use
+		qs.onInUse(rest)
 	case "r": // the lock may end sooner than the attempt was told: ask
 		qs.of[rest].askNow()
 	case "p": // it is left free for strangers, and then it is the attempt's turn
 		qs.onTurn(rest)
 	case "c": // the lock was taken away: ask
 		if q := qs.of[rest]; q != nil && q.lease != nil {
+			if r := q.rest(); r != nil {
+				qs.endRest(r)
+				return
+			}
 			q.lease.Ask()
 		}
 	}
@@ -91,6 +102,8 @@ func (qs *Queues) Poke(name string) {
 		qs.of[name].askNow()
 		return
 	}
+	// Nobody could tell us that others wait, or could not until now. So it is when the Locker is closed, too.
+	qs.endRests()
 	for _, q := range qs.of {
 		q.askNow()
 	}

@@ -33,10 +33,15 @@ func (qs *Queues) Dropped(l *lease.Lease) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	q := qs.of[l.Name()]
-	if q == nil || q.lease != l {
-		return
-	}
-	if !l.Kept() { // it may have been passed on just now
+	r, rested := l.Holder().(*rest)
+	switch {
+	case l.Kept(): // it may have been passed on just now
+	case rested && l.GivenBack(): // Released comes
+	case q == nil || q.lease != l:
+		if rested {
+			qs.rests.remove(r)
+		}
+	default:
 		qs.drop(q, l)
 	}
 }
@@ -44,6 +49,9 @@ func (qs *Queues) Dropped(l *lease.Lease) {
 // drop takes a lease out of its queue. Called with mu held.
 func (qs *Queues) drop(q *queue, l *lease.Lease) {
 	if q.lease == l {
+		if r := q.rest(); r != nil {
+			qs.rests.remove(r)
+		}
 		q.lease = nil
 		q.advance()
 		qs.tidy(l.Name(), q)

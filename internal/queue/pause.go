@@ -24,6 +24,9 @@ func (w *Waiter) bound() (context.Context, context.CancelFunc) {
 }
 
 func (w *Waiter) timeout() error {
+	if w.told {
+		return errOneTry
+	}
 	return fmt.Errorf("%w: not acquired within %v", ErrWaitTimeout, w.Limit)
 }
 

@@ -33,16 +33,18 @@ type Config struct {
 	Send   *send.Sender
 	Notify *notify.Subscription
 	Tasks  *task.Group
-	Grace  *grace.Guard    // nil without a failover grace
-	Closed context.Context // done, with a cause, when the Locker is closed
+	Grace  *grace.Guard       // nil without a failover grace
+	Return func(*lease.Lease) // gives a lease back that rested
+	Closed context.Context    // done, with a cause, when the Locker is closed
 	Now    func() time.Duration
 }
 
 // Queues has the local queues of a Locker. It is safe for concurrent use.
 type Queues struct {
 	Config
-	mu sync.Mutex
-	of map[string]*queue // by the lock's name
+	mu    sync.Mutex
+	of    map[string]*queue // by the lock's name
+	rests rests
 }
 
 // queue is one lock's. It is there while somebody waits in it, or a lease of this process holds the
@@ -85,11 +87,22 @@ func (qs *Queues) tidy(name string, q *queue) {
 	}
 }
 
-// enqueue puts a waiter at the end of its queue.
-func (qs *Queues) enqueue(w *Waiter) {
+// enqueue puts a waiter at the end of its queue, unless a lease rests there: then it has that.
+func (qs *Queues) enqueue(w *Waiter) lease.Holder {
+	over := w.Ctx.Err() != nil
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	q := qs.queue(w.Lock.Name)
+	if h := qs.wake(q, w, over); h != nil {
+		return h
+	}
+	q.append(w)
+	q.advance()
+	return nil
+}
+
+// append puts a waiter at the end. Called with mu held.
+func (q *queue) append(w *Waiter) {
 	w.queue, w.prev = q, q.last
 	if q.last == nil {
 		q.first = w
@@ -98,7 +111,6 @@ func (qs *Queues) enqueue(w *Waiter) {
 	}
 	q.last = w
 	q.waiting++
-	q.advance()
 }
 
 // advance makes the first of the queue its asker, unless the lock may come to it within the
@@ -164,7 +176,7 @@ func (qs *Queues) leave(w *Waiter) (lease.Holder, *Attempt) {
 		if next := q.first; next != nil && a.terms.Same(next.terms()) {
 			next.asker = true
 			// It may have no place in Redis: the last try of w gave the place up.
-			a.askNow = a.askNow || !a.queued || a.inDoubt
+			a.askNow = a.askNow || !a.queued || a.inDoubt || w.told
 			next.notify()
 			return nil, nil
 		}

@@ -47,6 +47,8 @@ type Waiter struct {
 	deadline time.Duration // the clock's time at which Limit ends
 	lastTry  bool          // the next try is the one at the deadline
 	watching bool          // the key: see notify.Subscription
+	tries    bool          // it does not wait if the lock is in use
+	told     bool          // and its holder is to say whether it is
 
 	// Under the mutex of Queues.
 	queue      *queue
@@ -99,6 +101,11 @@ func (w *Waiter) begin(qs *Queues) {
 // Once asks once, outside of the queue: it gets the lock only if nobody waits.
 func (qs *Queues) Once(w *Waiter) (lease.Holder, error) {
 	w.begin(qs)
+	h, inUse := qs.wakeFor(w)
+	if h != nil {
+		return h, nil
+	}
+	w.tries = !inUse // else the holder, here, need not be asked whether it is
 	a := newAttempt(w)
 	ctx, done := w.bound()
 	defer done()
@@ -109,6 +116,9 @@ func (qs *Queues) Once(w *Waiter) (lease.Holder, error) {
 	if l != nil {
 		qs.held(l)
 		return l.Holder(), nil
+	}
+	if err == nil && r.Status == store.Busy && r.Place > 0 {
+		return qs.tryOn(w, a)
 	}
 	qs.withdraw(a)
 	if err == nil {
@@ -121,7 +131,14 @@ func (qs *Queues) Once(w *Waiter) (lease.Holder, error) {
 // error and a Holder, the lock came just then, and the caller gives it back.
 func (qs *Queues) Wait(w *Waiter) (lease.Holder, error) {
 	w.begin(qs)
-	qs.enqueue(w)
+	if h := qs.enqueue(w); h != nil {
+		return h, nil
+	}
+	return qs.waitIn(w)
+}
+
+// waitIn is Wait for a call that is in the queue.
+func (qs *Queues) waitIn(w *Waiter) (lease.Holder, error) {
 	h, err := w.wait()
 	if w.watching {
 		qs.Notify.Unwatch(w.Lock.Name)
@@ -165,6 +182,9 @@ func (w *Waiter) wait() (lease.Holder, error) {
 		switch {
 		case err == nil:
 			answered, last = true, nil
+			if w.told && r.Place == 0 {
+				return nil, qs.notHad(r)
+			}
 			if r.Status == store.Unsettled {
 				last = qs.graceError(r.TTL, false)
 			}
@@ -217,7 +237,7 @@ func (qs *Queues) nextStep(w *Waiter) (h lease.Holder, a *Attempt, at time.Durat
 	switch {
 	case w.given != nil:
 		return w.given, nil, 0, nil
-	case w.failed != nil && !w.asker:
+	case w.failed != nil && (!w.asker || w.told):
 		return nil, nil, 0, w.failed
 	case !w.asker:
 		return nil, nil, trust.Forever, nil

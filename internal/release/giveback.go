@@ -12,14 +12,19 @@ import (
 )
 
 // giveBack passes the lease on, to a call that waits in this process or by way of Redis, or leaves it in
-// Redis for the rest of the minimum hold.
-func (r *Releaser) giveBack(ctx context.Context, h Holder, e *Ending, minHold time.Duration) error {
+// Redis for the rest of the minimum hold. If nobody waits, and it may, the lease rests.
+func (r *Releaser) giveBack(ctx context.Context, h Holder, e *Ending, minHold time.Duration, mayRest bool) error {
 	l := h.Lease()
 	var passed, wanted bool
 	if r.rest(h, minHold) <= 0 {
 		passed, wanted = r.Queues.Pass(l, h)
 	}
 	if passed {
+		e.over = byRelease
+		h.Released(true)
+		return nil
+	}
+	if mayRest && !wanted && r.rest(h, minHold) <= 0 && r.Queues.Rest(l, h) {
 		e.over = byRelease
 		h.Released(true)
 		return nil
@@ -32,14 +37,7 @@ func (r *Releaser) giveBack(ctx context.Context, h Holder, e *Ending, minHold ti
 	if wanted {
 		next = r.Queues.Successor(l)
 	}
-	// After the end of the lease the key is likely gone; one quick question tells.
-	bound := min(max(left, time.Second), send.CleanupTime)
-	sent := r.Now()
-	release := l.Release(fence, next.Request())
-	got, inDoubt, err := r.Send.UntilAnswered(ctx, bound, func(last error) store.Call {
-		return release.Try(last, r.rest(h, minHold))
-	})
-	r.Queues.Released(l, next, sent, got, inDoubt, err)
+	got, inDoubt, err := r.send(ctx, l, left, fence, next, func() time.Duration { return r.rest(h, minHold) })
 	e.inDoubt = e.inDoubt || inDoubt
 	switch {
 	case err != nil:
@@ -53,6 +51,38 @@ func (r *Releaser) giveBack(ctx context.Context, h Holder, e *Ending, minHold ti
 		return r.released(h, e, nil) // an earlier request of ours did it
 	}
 	return r.released(h, e, lease.LossOf(got.Status))
+}
+
+// send sends the release of a lease that has been stopped, with that much left and that fence. next is who is
+// to have the lock next, and rest what is left of the minimum hold.
+func (r *Releaser) send(ctx context.Context, l *lease.Lease, left time.Duration, fence int64, next *queue.Attempt,
+	rest func() time.Duration) (got store.Reply, inDoubt bool, err error) {
+	// After the end of the lease the key is likely gone; one quick question tells.
+	bound := min(max(left, time.Second), send.CleanupTime)
+	sent := r.Now()
+	release := l.Release(fence, next.Request())
+	got, inDoubt, err = r.Send.UntilAnswered(ctx, bound, func(last error) store.Call {
+		return release.Try(last, rest())
+	})
+	r.Queues.Released(l, next, sent, got, inDoubt, err)
+	return got, inDoubt, err
+}
+
+// Return gives back a lease that rested. Who has asked this process for the lock meanwhile asks Redis.
+func (r *Releaser) Return(l *lease.Lease) {
+	defer r.Sched.Remove(l)
+	try := func() error {
+		left, fence, _ := l.Stop()
+		_, _, err := r.send(context.Background(), l, left, fence, nil, func() time.Duration { return 0 })
+		return err
+	}
+	end := l.ValidUntil()
+	if err := try(); err != nil && store.Transient(err) && r.Now() < end {
+		r.Send.Repeat(r.Closed, end, func() (over bool) {
+			err := try()
+			return err == nil || !store.Transient(err)
+		})
+	}
 }
 
 // rest is how much is left of a minimum hold. It is counted from when the lock was known to be held, or

@@ -75,20 +75,20 @@ type Ending struct {
 func (r *Releaser) Release(ctx context.Context, h Holder, minHold time.Duration) error {
 	if inside(ctx, h) {
 		r.end(h, byRelease)
-		r.Tasks.Go(func() { _ = r.release(r.Closed, h, minHold) })
+		r.Tasks.Go(func() { _ = r.release(r.Closed, h, minHold, true) })
 		return nil
 	}
-	return r.release(ctx, h, minHold)
+	return r.release(ctx, h, minHold, true)
 }
 
-func (r *Releaser) release(ctx context.Context, h Holder, minHold time.Duration) error {
+func (r *Releaser) release(ctx context.Context, h Holder, minHold time.Duration, mayRest bool) error {
 	return r.finish(ctx, h, byRelease, func(ctx context.Context, e *Ending) error {
-		return r.giveBack(ctx, h, e, minHold)
+		return r.giveBack(ctx, h, e, minHold, mayRest)
 	})
 }
 
 // Discard gives the lease of h back at once: nobody has worked under it.
-func (r *Releaser) Discard(h Holder) { _ = r.Release(context.Background(), h, 0) }
+func (r *Releaser) Discard(h Holder) { _ = r.release(context.Background(), h, 0, false) }
 
 // Detach leaves the lock of h to its token, with the full TTL.
 func (r *Releaser) Detach(ctx context.Context, h Holder) error {

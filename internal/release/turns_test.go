@@ -78,7 +78,7 @@ func TestAwait(t *testing.T) {
 					}
 					s.drain.Leave()
 				})
-				switch err := r.release(ctx, s, 0); {
+				switch err := r.release(ctx, s, 0, true); {
 				case c.says == "" && (err != nil || r.status() != store.Gone):
 					t.Errorf("error %v, and Redis says %d", err, r.status())
 				case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) || !errors.Is(err, context.DeadlineExceeded)):

@@ -78,6 +78,7 @@ func onFake(t *testing.T, test func(t *testing.T, r *rig), opts ...func(*redis.O
 
 func (r *rig) NotPassable(*lease.Lease) {}
 func (r *rig) Dropped(*lease.Lease)     {}
+func (r *rig) RestOver(*lease.Lease)    {}
 
 // have is a wait by which that many replicas are found after some time.
 func (r *rig) have(n int, after time.Duration) {

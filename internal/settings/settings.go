@@ -72,6 +72,7 @@ func (s *Settings) Validate() error {
 		{"maximum hold", s.MaxHold, s.HasMax, time.Millisecond},
 		{"minimum hold", s.MinHold, s.HasMin, time.Millisecond},
 		{"drain time", s.Drain, true, 0},
+		{"linger time", s.Linger, true, 0},
 		{"replicas' timeout", s.AckTimeout, s.Replicas > 0, time.Millisecond},
 	} {
 		switch {

@@ -40,7 +40,7 @@ type Calls struct {
 type acquiring struct {
 	ttl            time.Duration
 	label, channel string
-	queue          bool
+	mode           string // see acquire.lua
 	args           []any
 }
 
@@ -49,13 +49,21 @@ type acquiring struct {
 // ask again within scripts.Alive. From then on it may be granted the lock at any time. More of the
 // reply to one that waits is in [Reply.Waiting].
 func (c *Calls) Acquire(a Attempt, queue bool) Call {
+	if queue {
+		return c.acquire(a, "q")
+	}
+	return c.acquire(a, "")
+}
+
+// Try is Acquire for an attempt that does not wait if the lock is in use. It joins the queue, as the first,
+// only if the holder's lease may rest. Then the holder gives the lock back, or says on the attempt's channel
+// that it is in use.
+func (c *Calls) Try(a Attempt) Call { return c.acquire(a, "r") }
+
+func (c *Calls) acquire(a Attempt, mode string) Call {
 	last := c.acquiring.Load()
-	if last == nil || last.ttl != a.TTL || last.label != a.Label || last.channel != a.Channel || last.queue != queue {
-		flags := c.flags
-		if queue {
-			flags += "q"
-		}
-		last = &acquiring{a.TTL, a.Label, a.Channel, queue, []any{a.TTL.Milliseconds(), flags, a.info()}}
+	if last == nil || last.ttl != a.TTL || last.label != a.Label || last.channel != a.Channel || last.mode != mode {
+		last = &acquiring{a.TTL, a.Label, a.Channel, mode, []any{a.TTL.Milliseconds(), c.flags + mode, a.info()}}
 		c.acquiring.Store(last)
 	}
 	return newCall(a.Lock.kind.acquire, a.ID, last.args)

@@ -14,18 +14,19 @@ type Status int64
 
 // What the scripts reply.
 const (
-	Kept       Status = 3  // of Inspect: released, and kept by its minimum hold
-	Granted    Status = 2  // released, and granted to the successor
-	Held       Status = 1  // held by the asker, or done
-	Busy       Status = 0  // held by another attempt, or left free for strangers
-	Gone       Status = -1 // NAME does not exist
-	Taken      Status = -2 // NAME is somebody else's
-	Forced     Status = -3 // NAME was deleted by an operator
-	Withdrawn  Status = -4 // the attempt has a tombstone
-	Stale      Status = -5 // a request with a larger number came first
-	Persistent Status = -6 // the lock has no expiry
-	Stranger   Status = -7 // held, but not through Holdfast
-	Unsettled  Status = -9 // with a grace: given to nobody, since the replication history is not settled
+	Kept       Status = 3   // of Inspect: released, and kept by its minimum hold
+	Granted    Status = 2   // released, and granted to the successor
+	Held       Status = 1   // held by the asker, or done
+	Busy       Status = 0   // held by another attempt, or left free for strangers
+	Gone       Status = -1  // NAME does not exist
+	Taken      Status = -2  // NAME is somebody else's
+	Forced     Status = -3  // NAME was deleted by an operator
+	Withdrawn  Status = -4  // the attempt has a tombstone
+	Stale      Status = -5  // a request with a larger number came first
+	Persistent Status = -6  // the lock has no expiry
+	Stranger   Status = -7  // held, but not through Holdfast
+	Resting    Status = -10 // of AcquireAll: those that can't be had are held by leases that may rest
+	Unsettled  Status = -9  // with a grace: given to nobody, since the replication history is not settled
 )
 
 // Reply is a script's decoded reply.
@@ -37,6 +38,7 @@ type Reply struct {
 	Label  string        // of Inspect, the holder's; for an attempt that waits, see Waiting
 	Queue  []Waiter      // of InspectQueue
 	Age    time.Duration // of Inspect, how long ago the holder was given its fence
+	Rests  bool          // of Inspect: the lease may rest
 	Each   []Reply       // of AcquireAll
 	// Of a lease:
 	Others bool // others wait for it
@@ -61,10 +63,10 @@ type Waiter struct {
 // numbers is how many numbers a reply begins with.
 const numbers = 4
 
-// decode reads {status, ms left, fence, n[, label[, queue, age]]} and refuses everything else: a reply of
+// decode reads {status, ms left, fence, n[, label[, queue, age, rest]]} and refuses everything else: a reply of
 // a proxy, a module or a future version must not look like a lease.
 func decode(fields []any) (Reply, error) {
-	if len(fields) < numbers || len(fields) == 6 || len(fields) > 7 {
+	if len(fields) < numbers || len(fields) > 5 && len(fields) != 8 {
 		return Reply{}, malformed(fields)
 	}
 	var n [numbers]int64
@@ -78,7 +80,7 @@ func decode(fields []any) (Reply, error) {
 		Status: Status(n[0]), TTL: time.Duration(n[1]) * time.Millisecond, Fence: n[2],
 		Place: n[3], Others: n[3]&1 != 0, Ahead: n[3]&2 != 0,
 	}
-	if r.Status > Kept || r.Status < Stranger && (r.Status != Unsettled || len(fields) != 5) {
+	if r.Status > Kept || r.Status < Stranger && !(r.Status == Unsettled && len(fields) == 5) && !(r.Status == Resting && len(fields) == 4) {
 		return Reply{}, malformed(fields)
 	}
 	// No script replies a TTL below -1. One that does not fit into a Duration must not become negative.
@@ -100,6 +102,11 @@ func decode(fields []any) (Reply, error) {
 			return Reply{}, malformed(fields)
 		}
 		r.Age = time.Duration(age) * time.Millisecond
+		rests, ok := fields[7].(int64)
+		if !ok || rests < 0 || rests > 1 {
+			return Reply{}, malformed(fields)
+		}
+		r.Rests = rests == 1
 	}
 	return r, nil
 }

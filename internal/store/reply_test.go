@@ -20,15 +20,17 @@ func FuzzDecode(f *testing.F) {
 	f.Add(4, byte(2), int64(-7), int64(-2), int64(-1), "x")
 	f.Add(2, byte(3), int64(2), int64(1<<62), int64(1<<53), "")
 	f.Add(6, byte(0), int64(1), int64(10000), int64(1763), "")
+	f.Add(8, byte(64), int64(1), int64(10000), int64(1763), "")
+	f.Add(8, byte(128), int64(1), int64(10000), int64(1763), "")
+	f.Add(8, byte(0), int64(1), int64(10000), int64(2), "")
 	f.Add(7, byte(0), int64(1), int64(10000), int64(1763), "")
-	f.Add(7, byte(64), int64(1), int64(10000), int64(1763), "")
 	f.Add(8, byte(0), int64(1), int64(10000), int64(1763), "")
 	f.Fuzz(func(t *testing.T, n int, kinds byte, status, ttl, fence int64, label string) {
 		if n < 0 || n > 8 {
 			return
 		}
 		var v []any
-		for i, x := range []any{status, ttl, fence, int64(0), label, label, int64(2), nil}[:n] {
+		for i, x := range []any{status, ttl, fence, int64(0), label, label, int64(2), fence % 3}[:n] {
 			if kinds>>i&1 == 1 {
 				x = fmt.Sprint(x)
 			}
@@ -36,7 +38,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		r, err := decode(v)
 		_, listed := waiters(label) // whose form is tested below
-		good := (n == 4 || n == 5 || n == 7 && listed && kinds>>6&1 == 0) && kinds&15 == 0 && (status >= -7 && status <= 3 || status == -9 && n == 5) && ttl >= -1 && ttl <= (1<<63-1)/1_000_000 && fence >= 0
+		good := (n == 4 || n == 5 || n == 8 && listed && kinds>>6 == 0 && fence%3 < 2) && kinds&15 == 0 && (status >= -7 && status <= 3 || status == -9 && n == 5 || status == -10 && n == 4) && ttl >= -1 && ttl <= (1<<63-1)/1_000_000 && fence >= 0
 		if (err == nil) != good {
 			t.Fatalf("decode(%v) = %+v, %v", v, r, err)
 		}

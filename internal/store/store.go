@@ -14,6 +14,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
@@ -109,6 +110,14 @@ func (s *Store) Validate(name string) error {
 
 // Channel returns the Pub/Sub channel of the Locker with that id.
 func Channel(id string) string { return prefix + version + ":w:" + id }
+
+// IsChannel reports whether a text can be the channel of a Locker.
+func IsChannel(text string) bool { return strings.HasPrefix(text, Channel("")) }
+
+// Tell sends a message to the Locker that listens to a channel. Nothing depends on it.
+func (s *Store) Tell(ctx context.Context, channel, message string) {
+	_ = s.client.Process(ctx, noRetry{redis.NewCmd(ctx, "publish", channel, message)})
+}
 
 // Subscribe subscribes to a channel. The PubSub is the caller's to close.
 func (s *Store) Subscribe(ctx context.Context, channel string) *redis.PubSub {
