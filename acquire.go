@@ -61,6 +61,7 @@ func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, err error) {
 		if conf, err = conf.with(opts); err != nil {
 			return nil, err
 		}
+		conf = m.l.shared(conf)
 	}
 	outer, nested := FromContext(ctx)
 	if nested {

@@ -3,6 +3,7 @@ package holdfast
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,7 +30,8 @@ type Locker struct {
 	// What they amount to, for locks that have none of their own.
 	conf    *config
 	confErr error
-	env     lease.Env // what the leases share
+	recent  atomic.Pointer[config] // of a lock with options of its own: see shared
+	env     lease.Env              // what the leases share
 	dog     *watchdog.Watchdog
 	queues  *queue.Queues
 	notify  *notify.Subscription

@@ -39,6 +39,7 @@ func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
 	conf, err := l.conf, l.confErr
 	if len(opts) > 0 {
 		conf, err = l.defaults().with(append(l.opts[:len(l.opts):len(l.opts)], opts...))
+		conf = l.shared(conf)
 	}
 	if m.conf = conf; m.err == nil {
 		m.err = err

@@ -212,6 +212,20 @@ func (c *config) warn(text string, attrs ...any) {
 	log.Warn(text, attrs...)
 }
 
+// shared returns what a lock's options amount to, which is that of another lock if the two are equal: many
+// locks that are held with the same options need it once.
+func (l *Locker) shared(c *config) *config {
+	last := l.recent.Load()
+	switch {
+	case c.waitCtx != nil || c.all != nil: // of one call
+	case last != nil && *c == *last:
+		return last
+	default:
+		l.recent.Store(c)
+	}
+	return c
+}
+
 // with returns a copy with more options applied, or the first thing wrong with it.
 func (c config) with(opts []Option) (*config, error) {
 	of := c.Failover

@@ -284,3 +284,30 @@ func (r refuse) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 func (r refuse) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(context.Context, []redis.Cmder) error { return errors.New("refused") }
 }
+
+// TestOptionsShared: locks with equal options of their own have them once in memory, and others don't get
+// theirs.
+func TestOptionsShared(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		l := e.locker()
+		opts := func(ttl time.Duration) []holdfast.Option {
+			return []holdfast.Option{holdfast.WithTTL(ttl), holdfast.WithLabel("me")}
+		}
+		of := func(name string, ttl time.Duration) *holdfast.Session { return e.acquire(l.Mutex(name, opts(ttl)...)) }
+		call := func(name string, ttl time.Duration) *holdfast.Session { return e.acquire(l.Mutex(name), opts(ttl)...) }
+		first := of("a", time.Minute)
+		for name, same := range map[string]*holdfast.Session{"of a Mutex": of("b", time.Minute), "of a call": call("c", time.Minute)} {
+			if !holdfast.SameOptions(first, same) {
+				t.Errorf("options %s that are the same are there twice", name)
+			}
+		}
+		other := call("d", time.Hour)
+		waits := e.acquire(l.Mutex("e"), append(opts(time.Minute), holdfast.WithWaitContext(e.ctx()))...)
+		if holdfast.SameOptions(first, other) || holdfast.SameOptions(first, waits) {
+			t.Error("other options are shared")
+		}
+		if left := time.Until(other.ValidUntil()); left < 50*time.Minute || other.Label() != "me" {
+			t.Errorf("valid for %v, label %q", left, other.Label())
+		}
+	})
+}

@@ -118,8 +118,9 @@ func (a *Attempt) interval(r store.Reply) time.Duration {
 func (qs *Queues) hold(a *Attempt, w *Waiter, sent time.Duration, r store.Reply) (*lease.Lease, error) {
 	now := qs.Now()
 	r.Others = r.Others || a.others
+	id := a.ID // a pointer into the attempt would keep all of it for as long as the lease
 	l := lease.New(a.lock, w.To, lease.Grant{
-		Reply: r, Sent: sent, Now: now, UID: a.uid, ID: &a.ID,
+		Reply: r, Sent: sent, Now: now, UID: a.uid, ID: &id,
 		InDoubt: a.inDoubt || a.inFlight > 0, HasChannel: a.Channel != "", Epoch: a.epoch,
 	})
 	if err := a.tooLate(now, sent, r.TTL); err != nil {
