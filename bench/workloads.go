@@ -75,6 +75,11 @@ var workloads = []workload{
 		about: "as processes, but Holdfast's lock lingers. Others always wait, so it is hardly ever kept",
 	},
 	{
+		name: "taken-warm", run: taken, who: []string{ours}, warm: true,
+		about: "two processes, through a proxy that adds 5 ms each way, take one lock in turn that lingers: each finds it " +
+			"resting in the other. Measured is the time that Acquire takes, divided by that of a PING",
+	},
+	{
 		name: "one-lock", run: oneLock, who: goLibraries,
 		about: "64 goroutines of one process want the same lock and release it at once; a wait that is not over " +
 			"at the end counts with the time that it has taken. Without redis-py, for the same reason",
