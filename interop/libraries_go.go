@@ -57,6 +57,7 @@ var goLibraries = []library{
 	{
 		name: "rueidislock-1", title: "rueidislock, KeyMajority 1", version: "v1.0.", get: goPeerOf("rueidislock-1"), key: "rueidislock:0:job", gap: pollGap,
 		setting: "give Holdfast the name `rueidislock:0:job`", expect: like(asRueidislock, "key", "rueidislock:0:job: string of 24, 12s"),
+		notes: []string{"after a slow answer a waiter can go on waiting for a lock that is free, unless `TryNextAfter` is longer than any answer takes"},
 	},
 	{
 		name: "gocron", title: "gocron's locker", version: "v2.2.", get: goPeerOf("gocron"), gap: redsyncGap,

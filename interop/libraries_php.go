@@ -45,7 +45,7 @@ var phpLibraries = []library{
 		setting: symfonySetting, gap: pollGap, expect: asSymfony, notes: []string{symfonyNote},
 	},
 	{
-		name: "symfony-5.4-predis", version: "5.4.", title: "Symfony 5.4", get: php("bookworm", "symfony", "predis"),
+		name: "symfony-5.4-predis", version: "5.4.", title: "Symfony 5.4, predis", get: php("bookworm", "symfony", "predis"),
 		setting: symfonySetting, gap: pollGap, expect: asSymfony, notes: []string{symfonyNote},
 	},
 	{
@@ -61,7 +61,7 @@ var phpLibraries = []library{
 		key: laravelKey, setting: laravelSetting, gap: laravelGap, expect: asLaravel,
 	},
 	{
-		name: "laravel-8-predis", version: "8.", title: "Laravel 8", get: php("bookworm", "laravel", "predis"),
+		name: "laravel-8-predis", version: "8.", title: "Laravel 8, predis", get: php("bookworm", "laravel", "predis"),
 		key: laravelKey, setting: laravelSetting, gap: laravelGap, expect: asLaravel,
 	},
 	{

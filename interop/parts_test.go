@@ -143,14 +143,14 @@ func TestTable(t *testing.T) {
 // TestReport: what is missing is a row with its reason, and the report takes its place in the file.
 func TestReport(t *testing.T) {
 	ran := &result{lib: find("rueidislock-1"), Version: "v1.0.79", Found: find("rueidislock-1").expect, Busy: 5 * time.Second,
-		Race: raced{Ours: side{Got: 7, Longest: 3 * time.Millisecond}, Theirs: side{Got: 9, Longest: time.Second}}}
+		Race: raced{Ours: side{Got: 7, Longest: 3 * time.Millisecond}, Theirs: side{Got: 9, GaveUp: 1, Longest: time.Second}}}
 	gone := &result{lib: find("redis-py-8"), Missing: "no release of Debian has it"}
 	text := report([]*result{ran, gone}, "a machine", []string{"-race", "20s"}, time.Now())
 	for _, want := range []string{
 		"`go -C interop run . -race 20s` on ",
 		"| rueidislock 1.0.79, KeyMajority 1 | no: `rueidislock:0:job` | give Holdfast the name `rueidislock:0:job` | ",
 		"in the race 7 : 9 |",
-		"| rueidislock, KeyMajority 1 | 7 : 9 | 3 : 1000 ms | ",
+		"| rueidislock, KeyMajority 1 | 7 : 9 | 3 : 1000 ms, then gave up (1) | ",
 		"| redis-py 8 | not available here: no release of Debian has it |",
 	} {
 		if !strings.Contains(text, want) {

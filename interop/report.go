@@ -98,9 +98,13 @@ func row(s *strings.Builder, cells ...string) { fmt.Fprintf(s, "| %s |\n", strin
 // score is how often each had the lock, Holdfast first.
 func (x raced) score() string { return fmt.Sprintf("%d : %d", x.Ours.Got, x.Theirs.Got) }
 
-// waits are the longest of each, in ms.
+// waits are the longest of each, in ms, and how often a call was given up.
 func (x raced) waits() string {
-	return fmt.Sprintf("%d : %d ms", x.Ours.Longest.Milliseconds(), x.Theirs.Longest.Milliseconds())
+	text := fmt.Sprintf("%d : %d ms", x.Ours.Longest.Milliseconds(), x.Theirs.Longest.Milliseconds())
+	if n := x.Ours.GaveUp + x.Theirs.GaveUp; n > 0 {
+		text += fmt.Sprintf(", then gave up (%d)", n)
+	}
+	return text
 }
 
 // titled is the library with the version that took part, and what it ran on.
@@ -112,7 +116,7 @@ func (r *result) titled() string {
 	}
 	name += " " + strings.TrimPrefix(version, "v")
 	for _, more := range []string{variant, on} {
-		if more != "" {
+		if more != "" && (more == on || !strings.Contains(on, more)) {
 			name += ", " + more
 		}
 	}
@@ -168,7 +172,14 @@ func (r *result) who() []string {
 }
 
 func span(t times) string {
-	return fmt.Sprintf("%d–%d ms", t.Shortest.Milliseconds(), t.Longest.Milliseconds())
+	from, to := t.Shortest.Milliseconds(), t.Longest.Milliseconds()
+	switch {
+	case to == 0:
+		return "within 1 ms"
+	case from == to:
+		return fmt.Sprintf("%d ms", to)
+	}
+	return fmt.Sprintf("%d–%d ms", from, to)
 }
 
 // sentences makes one text of several.
