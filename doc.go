@@ -49,7 +49,8 @@
 // such a store, a lock makes overlap rare, not impossible (Kleppmann, "How to do distributed
 // locking", 2016).
 //
-// While there are two owners, the first one's process may pass the lock on to its own goroutines.
+// While there are two owners, the first one's process may pass the lock on to its own goroutines; and a
+// lock that rests there ([WithLinger]) may be had though another has it, until the next renewal.
 // Their fences may be smaller or larger than the second owner's. If they are larger, a store
 // refuses the second owner until it acquires the lock again. After lost data the fence still
 // grows, unless the server's clock stepped back or a promoted node's clock is behind by more than

@@ -31,7 +31,7 @@ server's clock.
   that counts as such a fault.)
 - **Inversion.** A fence is larger than that of every acquisition that had returned before the call began.
   Where no overlap is excused it is also larger than that of each session before it. One inversion is excused: a
-  lease whose key was lost is passed on within a process before that process learns of the loss.
+  lease whose key was lost is passed on, or had again where it rests, before that process learns of the loss.
 - **Lost update.** Each use reads a counter, may pause, and writes the counter plus one to a store in shared
   memory that checks fences, outside of Redis. No two updates may have read the same value, whatever has happened
   to Redis. A session that is alive after its use must not be refused either, unless an overlap is excused.

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -99,7 +100,7 @@ func (h *History) overlaps(lock uint16, list []*Session) (found []Violation) {
 }
 
 // inversions finds fences that are not larger than that of an acquisition that was over
-// before the call began. Only a lease that was lost and is passed on excuses these. Where the sessions themselves came one after
+// before the call began. Only a lease that was lost and is passed on, or rests, excuses these. Where the sessions themselves came one after
 // the other their fences must do so as well, unless an excused overlap is possible: the one
 // that was asked for earlier may have been granted earlier.
 func (h *History) inversions(lock uint16, list []*Session) (found []Violation) {
@@ -111,7 +112,7 @@ func (h *History) inversions(lock uint16, list []*Session) (found []Violation) {
 		if earlier != nil {
 			v.Sessions = []*Session{earlier, s}
 		}
-		if w := h.excuse(s.Got); w != nil && passed(list, s) {
+		if w := h.excuse(s.Got); w != nil && (passed(list, s) || rested(list, s)) {
 			v.Excuse = w.Name
 		}
 		found = append(found, v)
@@ -147,6 +148,16 @@ func passed(list []*Session, s *Session) bool {
 		}
 	}
 	return below != nil && below.Client == s.Client && below.Got <= s.Got
+}
+
+// rested reports whether a session may have had a lease that rested in its client, without Redis: its fence is
+// that of an earlier session there, plus the microseconds since, less the 2% by which clocks may differ.
+func rested(list []*Session, s *Session) bool {
+	return slices.ContainsFunc(list, func(o *Session) bool {
+		since := (s.Got - o.Got) / int64(time.Microsecond)
+		more := s.Fence - o.Fence
+		return o.Client == s.Client && o.Got < s.Got && o.Ended <= s.Asked && more > since*95/100 && more <= since
+	})
 }
 
 // top answers who has the largest fence among those acquired before a time.
