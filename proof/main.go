@@ -84,6 +84,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.Uint64Var(&c.Seed, "seed", uint64(time.Now().UnixNano()), "the `seed` of faults and work; printed")
 	flags.DurationVar(&c.For, "for", 10*time.Minute, "how long; the deployments of one server share it, and run beside the others")
 	deploy := flags.String("deploy", strings.Join(proof.Deployments, ","), "the deployments")
+	without := flags.String("without", "", "of these, the `deployments` to leave out, separated by commas")
 	graced := flags.String("grace", "no", "yes: all clients have the failover grace that the deployment needs; both: each deployment without it and with it")
 	flags.StringVar(&c.Only, "faults", "", "only faults whose name has one of these `parts`, separated by commas")
 	contender := flags.String("contender", proof.Holdfast.Name, "the library: holdfast, holdfast-replicas (which waits for one) or rueidislock")
@@ -108,6 +109,9 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	for _, kind := range strings.Split(*deploy, ",") {
 		if !slices.Contains(proof.Deployments, kind) {
 			return o, fmt.Errorf("-deploy %q is none of %s", kind, strings.Join(proof.Deployments, ", "))
+		}
+		if slices.Contains(strings.Split(*without, ","), kind) {
+			continue
 		}
 		for _, grace := range with {
 			o.deploy = append(o.deploy, setting{kind, grace})

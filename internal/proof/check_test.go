@@ -87,7 +87,7 @@ func TestCheck(t *testing.T) {
 		"a lease that rests is had again with a fence that another had": {
 			sessions: []*Session{heldFrom(1, 1, 10, 0, 1, 1.5), heldFrom(4, 2, 3_000_000, 0, 1.52, 1.58),
 				heldFrom(2, 2, 5_000_000, 0, 1.6, 1.7), heldFrom(3, 1, 4_000_000, 2.4, 2.5, 3)},
-			windows:  []Window{long}, want: []string{"inversion"},
+			windows: []Window{long}, want: []string{"inversion"},
 		},
 		"a lease that rests is had again though it was not lost": {
 			sessions: []*Session{heldFrom(1, 1, 10, 0, 1, 1.5), heldFrom(2, 2, 5_000_000, 1.55, 1.6, 1.7), heldFrom(3, 1, 10+1_470_000, 2.4, 2.5, 3)},

@@ -80,7 +80,7 @@ func markdown(results []*result) string {
 			continue
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", r.Version, strings.Join(r.release.suites, ", "),
-			r.Tests, r.Proof, r.failovers(), r.migrations(), r.rights())
+			r.Tests, r.proof(), r.failovers(), r.migrations(), r.rights())
 	}
 	b.WriteString("\n" + foot)
 	commands(&b, results)
@@ -103,6 +103,15 @@ func (t *tests) String() string {
 	}
 	if len(t.Failed) > 0 {
 		text = fmt.Sprintf("**%d failed**, %s", len(t.Failed), text)
+	}
+	return text
+}
+
+// proof says what the proof has found, and where it did not run.
+func (r *result) proof() string {
+	text := r.Proof.String()
+	if out := r.leftOut(); out != "" && r.Proof != nil {
+		text += "; without the deployments " + out + ", which need SENTINEL DEBUG"
 	}
 	return text
 }

@@ -92,7 +92,7 @@ func TestMarkdown(t *testing.T) {
 	for _, want := range []string{
 		"- redis-6.0: `go run ./internal/servers -proof 9s` on ",
 		"| Valkey 9.1.2 | forky | 2 passed, 1 of them only by themselves, 1 can't be run there | nothing found in 1000 operations under 10 faults | 5 (1) times, nothing found | 5 times, nothing found | 1 passed |",
-		"| Redis 6.0.16 | bullseye | **1 failed**, 1 passed | **2 found**: map[overlap:2] | 5 (1) times, **something found** | not on this server | **1 failed**, 0 passed |",
+		"| Redis 6.0.16 | bullseye | **1 failed**, 1 passed | **2 found**: map[overlap:2]; without the deployments brisk, min-replicas, which need SENTINEL DEBUG | 5 (1) times, **something found** | not on this server | **1 failed**, 0 passed |",
 		"| redis-7.0 | bookworm: not to be had | – |",
 		"| " + migrateSlots + " | no | yes |",
 		"- Valkey 9.1.2 lacks legs: `TestC`\n",
