@@ -45,6 +45,12 @@
 // middle of a run, its lock expires after the TTL ([holdfast.WithTTL]): the next tick after that is run
 // by another, and so is the same one where it comes later than that.
 //
+// The lock is kept no longer than the TTL (10 s) if Redis is away when the job runs or ends. If the skew is
+// larger than two thirds of the TTL, another machine may then run the same tick: when its clock is behind, or,
+// also if the clocks are the same, because it goes on trying. Give such a job a TTL of one and a half times
+// the skew, too, by [holdfast.WithTTL]; the tick of a machine that dies is then run by no other.
+// [holdfast.WithMinHold] has no effect with Skip.
+//
 // All machines must agree when the ticks are, so set a time zone ([cron.WithLocation], or CRON_TZ= in
 // the schedule), and don't use "@every": its ticks count from the start of the program.
 //
@@ -205,7 +211,7 @@ func (j *Jobs) run(l *locked, job cron.Job) {
 
 // report logs err: at Info that another has the lock, or that the program ends; else as an error.
 func (j *Jobs) report(l *locked, what string, err error) {
-	held := errors.Is(err, holdfast.ErrWaitTimeout) && !errors.Is(err, tick.ErrTooOften)
+	held := what == "skip" && !tick.IsFault(err) // a function's error may be another lock's ErrHeld
 	if ends := j.ctx.Err() != nil && errors.Is(err, context.Cause(j.ctx)); held || ends {
 		j.log.Info(what, "lock", l.Mutex.Name(), "reason", err)
 		return

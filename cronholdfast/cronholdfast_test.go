@@ -166,6 +166,18 @@ func TestLoses(t *testing.T) {
 	})
 }
 
+// TestOwnErrors: what a function returns is an error, also if it is about another lock.
+func TestOwnErrors(t *testing.T) {
+	onFake(t, func(t *testing.T, r *holdfasttest.Redis) {
+		m := newMachine(t, r.Locker())
+		m.schedule(t, time.Minute, m.jobs.SkipFunc("job", func(context.Context) error { return holdfast.ErrWaitTimeout }))
+		time.Sleep(time.Minute + time.Second)
+		if infos, n, said := m.out.said(); infos != 0 || n != 1 {
+			t.Errorf("logged: %s", said)
+		}
+	})
+}
+
 // TestStop: the end of the program ends the function, and the wait of others; the lock is renewed
 // until the function has returned.
 func TestStop(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -26,7 +27,8 @@ func Example() {
 	defer shutdown()
 
 	over := make(chan bool)
-	for range 2 { // a real machine has one of each
+	time.Sleep(time.Until(time.Now().Truncate(2 * time.Second).Add(2100 * time.Millisecond))) // not at a tick: both start before the next
+	for range 2 {                                                                             // a real machine has one of each
 		locks := holdfast.New(client)
 		defer locks.Close()
 		jobs, err := cronholdfast.New(ctx, locks, cronholdfast.WithLogger(skips(over)))

@@ -40,6 +40,14 @@
 // machine dies in the middle of a run, its lock expires after the TTL ([holdfast.WithTTL]): the next
 // tick after that is run by another, and so is the same one where it comes later than that.
 //
+// The lock is kept no longer than the TTL (10 s) if Redis is away when the job runs or ends. If the skew is
+// larger than two thirds of the TTL, another machine may then run the same tick: when its clock is behind, or,
+// also if the clocks are the same, because it goes on trying. Give such a job a TTL of one and a half times
+// the skew, too, by a [holdfast.Locker] of its own; the tick of a machine that dies is then run by no other.
+//
+// A run that waits for its turn in gocron comes late by as long, and may be of a tick that another has
+// run: with [gocron.WithLimitConcurrentJobs] use [gocron.LimitModeReschedule], not LimitModeWait.
+//
 // All machines must agree when the ticks are. With [gocron.CronJob] they do, in the same time zone
 // ([gocron.WithLocation]), and with DailyJob, WeeklyJob and MonthlyJob at an interval of 1. The ticks of a [gocron.DurationJob] count from
 // the start of the program: begin them at a multiple of the interval d, with the option

@@ -27,7 +27,7 @@ func ExampleLocker() {
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
 	defer client.Close()
 
-	at := time.Now().Add(100 * time.Millisecond)
+	at := time.Now().Add(2 * time.Second) // both are ready by then
 	over := make(chan bool)
 	for range 2 { // a real machine has one of each
 		locks := holdfast.New(client)

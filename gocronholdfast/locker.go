@@ -97,7 +97,7 @@ func (l *Locker) Lock(ctx context.Context, key string) (gocron.Lock, error) {
 	j := l.job(ctx, key)
 	run, err := j.Once(ctx)
 	if err != nil {
-		if fault := !errors.Is(err, holdfast.ErrHeld) || errors.Is(err, tick.ErrTooOften); fault && ctx.Err() == nil {
+		if (tick.IsFault(err) || !errors.Is(err, holdfast.ErrHeld)) && ctx.Err() == nil {
 			l.skipped(key, err)
 		}
 		return nil, err

@@ -11,12 +11,13 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
 
 const listenHelp = `With --listen it answers HTTP at that address, and needs no password for it. A port
-alone is one of 127.0.0.1: write 0.0.0.0:8080 to be reached from elsewhere.
+alone is one of 127.0.0.1: write 0.0.0.0:8080 to be reached from elsewhere, by IPv6, too.
 
   /leader   200 while this process leads, else 503; as JSON, who leads
   /healthz  200, also while it waits and while Redis can't be reached; 503 if
@@ -30,6 +31,9 @@ const (
 	idleTime     = time.Minute // more than the time between two probes
 	mostHeader   = 8 << 10
 	farewellTime = time.Second // for requests under way at the end
+	// mostOpen is how many connections are open at a time: they must not use up the files that the
+	// connections to Redis need.
+	mostOpen = 256
 )
 
 // listenAddress is where to listen: a port, or one without a host, is loopback's, so that nobody
@@ -73,6 +77,7 @@ func listen(addr string, m *monitor, logTo io.Writer) (*listener, error) {
 	l := &listener{socket: socket, served: make(chan struct{}), server: &http.Server{
 		Handler: m.handler(), ErrorLog: complaints, MaxHeaderBytes: mostHeader,
 		ReadTimeout: requestTime, WriteTimeout: requestTime + answerTime, IdleTimeout: idleTime,
+		ConnState: bounded(),
 	}}
 	go func() { // ends with close, which waits for it
 		defer close(l.served)
@@ -81,6 +86,21 @@ func listen(addr string, m *monitor, logTo io.Writer) (*listener, error) {
 		}
 	}()
 	return l, nil
+}
+
+// bounded closes connections that are too many.
+func bounded() func(net.Conn, http.ConnState) {
+	var open atomic.Int32
+	return func(c net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			if open.Add(1) > mostOpen {
+				_ = c.Close()
+			}
+		case http.StateClosed, http.StateHijacked:
+			open.Add(-1)
+		}
+	}
 }
 
 func (l *listener) addr() string { return l.socket.Addr().String() }

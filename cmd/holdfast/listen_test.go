@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/locktest"
 )
 
 func TestListenAddress(t *testing.T) {
@@ -156,6 +157,40 @@ func TestListenLargeRequest(t *testing.T) {
 	if err != nil || response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("%v, %v", response, err)
 	}
+}
+
+// TestListenMany: connections that are too many are closed, and when the others have gone it answers again.
+func TestListenMany(t *testing.T) {
+	l := listening(t, newMonitor("a"))
+	var open []net.Conn
+	dial := func() net.Conn {
+		conn, err := net.Dial("tcp", l.addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	for range mostOpen {
+		open = append(open, dial())
+	}
+	more := dial()
+	_ = more.SetDeadline(time.Now().Add(requestTime / 2)) // sooner than what says nothing is closed
+	if _, err := more.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one more than %d is open: %v", mostOpen, err)
+	}
+	for _, conn := range open {
+		_ = conn.Close()
+	}
+	locktest.Eventually(t, "it answers", func() bool {
+		response, err := http.Get("http://" + l.addr() + "/healthz")
+		if err != nil {
+			return false
+		}
+		_ = response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+	http.DefaultClient.CloseIdleConnections()
 }
 
 // TestListenEnds: close ends idle connections, and leaves no goroutine: see TestMain.

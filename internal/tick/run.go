@@ -32,7 +32,7 @@ func (r *Run) Do(fn func(context.Context) error) error { return Do(r.ctx, r.sess
 // End ends the run and gives the lock back, or leaves it to the rest of the time for which it is kept.
 func (r *Run) End() error {
 	defer r.forget()
-	return r.session.Release(context.WithoutCancel(r.ctx))
+	return r.session.Release(context.Background()) // not r.ctx: from within the session Release waits for no group
 }
 
 // Do calls fn with ctx, which ends with the session, unless it is done, and joins to fn's error what

@@ -52,6 +52,16 @@ func (s Skew) Check(locks *holdfast.Locker) error {
 // sooner one after another than the skew allows. Such an error is an ErrHeld, too.
 var ErrTooOften = errors.New("ticks come too often for the skew")
 
+// IsFault reports whether err, for which a tick was skipped, says more than that another has the lock.
+func IsFault(err error) bool {
+	for _, fault := range []error{ErrTooOften, holdfast.ErrFailoverGrace} { // they are an ErrWaitTimeout, too
+		if errors.Is(err, fault) {
+			return true
+		}
+	}
+	return !errors.Is(err, holdfast.ErrWaitTimeout)
+}
+
 // Job is one job of one scheduler. It is safe for concurrent use and must not be copied.
 type Job struct {
 	Mutex *holdfast.Mutex
@@ -64,18 +74,27 @@ type Job struct {
 
 // Once takes the lock for one tick, for the one machine that shall run the job. The error is an
 // ErrHeld if another has it or had it a short time ago. While Redis can't be reached, Once goes on
-// trying for half of the skew; then the error is an ErrNoAnswer. ctx ends that, and is the parent of
-// the run's context.
+// trying for half of the skew; then the error is an ErrNoAnswer, also if the lock came too late. In a
+// failover grace it does the same, and the error is an ErrFailoverGrace. ctx ends that, and is the
+// parent of the run's context.
 func (j *Job) Once(ctx context.Context) (*Run, error) {
 	limit, cancel := context.WithTimeout(ctx, j.Skew.Try())
 	defer cancel()
 	s, err := j.take(limit, func() (*holdfast.Session, error) {
 		return j.Mutex.TryAcquire(context.WithoutCancel(ctx), holdfast.WithWaitContext(limit), holdfast.WithMinHold(j.Skew.Hold()))
 	})
+	if err == nil && limit.Err() != nil && ctx.Err() == nil {
+		// The lock of the one that ran the tick may have ended meanwhile. The rest of the hold is left as it is.
+		if err = s.Release(context.WithoutCancel(ctx)); err == nil {
+			err = errors.New("the answer came late")
+		}
+	}
 	switch {
 	case err == nil:
 		j.note()
 		return newRun(ctx, s), nil
+	case errors.Is(err, holdfast.ErrFailoverGrace): // nobody has the tick
+		return nil, err
 	case errors.Is(err, holdfast.ErrHeld):
 		return nil, j.tooOften(err)
 	case limit.Err() != nil && ctx.Err() == nil: // the deadline is not the caller's
