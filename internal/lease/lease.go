@@ -97,7 +97,6 @@ type Lease struct {
 	until atomic.Int64             // clock time at which the Holder is due to end
 
 	slot       schedule.Slot
-	inDoubt    bool        // a request of the attempt may still be under way: leave a tombstone
 	hasChannel atomic.Bool // Redis knows the channel on which it can tell us something
 
 	mu          sync.Mutex
@@ -107,6 +106,7 @@ type Lease struct {
 	announce    bool // Redis is to be told the channel, announceAfter the grant
 	others      bool // others wait for it, as of epoch
 	replicated  bool // as many replicas have it as the terms ask for
+	inDoubt     bool // not under mu: a request of the attempt may still be under way: leave a tombstone
 	passes      int32
 	holder      Holder
 	trust       trust.Lease

@@ -1,70 +1,56 @@
 package schedule
 
-// The heap orders entries by when they are due. It is container/heap without its conversions: an
-// entry that carries its time needs no look at the item to be compared.
+// The heap orders times. It is container/heap without its conversions.
 
-func (s *Scheduler[T]) put(i int, e entry[T]) {
-	s.heap[i] = e
-	e.item.Sched().place = int32(i + 1)
+func (t *times[T]) put(i int, e entry) {
+	t.heap[i] = e
+	t.buckets[e.bucket].place = int32(i)
 }
 
-func (s *Scheduler[T]) push(e entry[T]) {
-	s.heap = append(s.heap, e)
-	s.size.Store(int32(len(s.heap)))
-	s.up(len(s.heap)-1, e)
+func (t *times[T]) push(e entry) {
+	t.heap = append(t.heap, e)
+	t.up(len(t.heap)-1, e)
 }
 
 // removeAt takes the entry at i out of the heap.
-func (s *Scheduler[T]) removeAt(i int) T {
-	item, last := s.heap[i].item, len(s.heap)-1
-	moved := s.heap[last]
-	s.heap[last] = entry[T]{}
-	s.heap = s.heap[:last]
-	s.size.Store(int32(last))
-	item.Sched().place = 0
-	if i < last {
-		s.heap[i] = moved
-		s.fix(i)
-	}
-	return item
-}
-
-// fix moves the entry at i to where it belongs.
-func (s *Scheduler[T]) fix(i int) {
-	if e := s.heap[i]; !s.down(i, e) {
-		s.up(i, e)
+func (t *times[T]) removeAt(i int) {
+	last := len(t.heap) - 1
+	moved := t.heap[last]
+	t.heap = t.heap[:last]
+	if i < last && !t.down(i, moved) {
+		t.up(i, moved)
 	}
 }
 
-func (s *Scheduler[T]) up(i int, e entry[T]) {
+func (t *times[T]) up(i int, e entry) {
 	for i > 0 {
 		parent := (i - 1) / 2
-		if s.heap[parent].at <= e.at {
+		if t.heap[parent].at <= e.at {
 			break
 		}
-		s.put(i, s.heap[parent])
+		t.put(i, t.heap[parent])
 		i = parent
 	}
-	s.put(i, e)
+	t.put(i, e)
 }
 
 // down reports whether the entry has moved.
-func (s *Scheduler[T]) down(i int, e entry[T]) bool {
+func (t *times[T]) down(i int, e entry) bool {
 	from := i
 	for {
 		child := 2*i + 1
-		if child >= len(s.heap) {
+		if child >= len(t.heap) {
 			break
 		}
-		if right := child + 1; right < len(s.heap) && s.heap[right].at < s.heap[child].at {
+		if right := child + 1; right < len(t.heap) && t.heap[right].at < t.heap[child].at {
 			child = right
 		}
-		if s.heap[child].at >= e.at {
+		if t.heap[child].at >= e.at {
 			break
 		}
-		s.put(i, s.heap[child])
+		t.put(i, t.heap[child])
 		i = child
 	}
-	s.put(i, e)
+	t.put(i, e)
 	return i > from
 }

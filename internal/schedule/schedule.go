@@ -1,5 +1,6 @@
 // Package schedule looks at each of many items when something is due. One goroutine and one heap
-// serve them all, so to look at an item must not block.
+// serve them all, so to look at an item must not block. The heap is of times, each with the items
+// that are due then: see bucket.
 //
 // The Scheduler's mutex guards the heap and every item's Slot. It is taken last: the items' own
 // mutexes may be held. The goroutine calls its Keeper with no mutex held.
@@ -23,8 +24,9 @@ const removed = -1
 
 // Slot is an item's part of the schedule, to be embedded in it.
 type Slot struct {
-	place int32 // in the heap, from 1 on; 0 if it is not there
-	now   atomic.Bool
+	place  int32 // in the bucket, from 1 on; 0 if it is in none
+	bucket int32 // its number, if it is in one
+	now    atomic.Bool
 }
 
 // TakeNow reports whether Now was called since TakeNow was.
@@ -55,24 +57,22 @@ type Scheduler[T Item] struct {
 	done  <-chan struct{}
 	keep  Keeper[T]
 
-	size    atomic.Int32 // of the heap
+	size    atomic.Int32 // how many items there are
 	mu      sync.Mutex
-	heap    []entry[T]
+	times   times[T]
 	armed   time.Duration // when the goroutine wakes next
 	busy    bool          // items have come since it last woke
 	running bool
 	closed  bool
 }
 
-type entry[T Item] struct {
-	at   time.Duration
-	item T
-}
-
 // New returns a Scheduler whose goroutine is started by spawn with the first item, and ends when
 // done is closed.
 func New[T Item](c *clock.Clock, spawn func(func()), done <-chan struct{}, keep Keeper[T]) *Scheduler[T] {
-	return &Scheduler[T]{clock: c, spawn: spawn, wake: make(chan struct{}, 1), done: done, keep: keep}
+	return &Scheduler[T]{
+		clock: c, spawn: spawn, wake: make(chan struct{}, 1), done: done, keep: keep,
+		times: times[T]{known: make(map[time.Duration]int32)},
+	}
 }
 
 // Len returns how many items there are.
@@ -108,7 +108,8 @@ func (s *Scheduler[T]) Remove(item T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if slot := item.Sched(); slot.place > 0 && !s.closed {
-		s.removeAt(int(slot.place - 1))
+		s.times.remove(item)
+		s.size.Add(-1)
 	}
 	item.Sched().place = removed
 }
@@ -117,8 +118,10 @@ func (s *Scheduler[T]) Remove(item T) {
 func (s *Scheduler[T]) Each(f func(T)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, e := range s.heap {
-		f(e.item)
+	for _, b := range s.times.buckets {
+		for _, item := range b.items {
+			f(item)
+		}
 	}
 }
 
@@ -126,16 +129,18 @@ func (s *Scheduler[T]) Each(f func(T)) {
 func (s *Scheduler[T]) Stop() {
 	s.mu.Lock()
 	s.closed = true
-	left := s.heap
-	s.heap = nil
+	left := s.times.buckets
+	s.times = times[T]{}
 	s.size.Store(0)
 	s.mu.Unlock()
-	for _, e := range left {
-		s.keep.Closed(e.item)
+	for _, b := range left {
+		for _, item := range b.items {
+			s.keep.Closed(item)
+		}
 	}
 }
 
-// set puts the item where it belongs in the heap; false if the Scheduler is stopped. Called with
+// set puts the item where it belongs; false if the Scheduler is stopped. Called with
 // mu held.
 func (s *Scheduler[T]) set(item T, at time.Duration, later bool) bool {
 	slot := item.Sched()
@@ -145,12 +150,13 @@ func (s *Scheduler[T]) set(item T, at time.Duration, later bool) bool {
 	case slot.place == removed:
 		return true
 	case slot.place == 0:
-		s.push(entry[T]{at, item})
+		s.times.add(item, at)
+		s.size.Add(1)
 		s.busy = true
 	default:
-		if i := int(slot.place - 1); at < s.heap[i].at || later && at > s.heap[i].at {
-			s.heap[i].at = at
-			s.fix(i)
+		if was := s.times.of(item); at < was || later && at > was {
+			s.times.remove(item)
+			s.times.add(item, at)
 		}
 	}
 	if !s.running {
@@ -160,7 +166,7 @@ func (s *Scheduler[T]) set(item T, at time.Duration, later bool) bool {
 		s.running, s.armed = true, clock.Forever
 		s.spawn(s.run)
 	}
-	if at := s.heap[slot.place-1].at; at < s.armed {
+	if at := s.times.of(item); at < s.armed {
 		s.armed = at
 		select {
 		case s.wake <- struct{}{}:
@@ -170,7 +176,7 @@ func (s *Scheduler[T]) set(item T, at time.Duration, later bool) bool {
 	return true
 }
 
-// again puts an item back that was taken off the heap; false if the Scheduler was stopped meanwhile
+// again puts an item back that due has taken out; false if the Scheduler was stopped meanwhile
 // and Stop did not see the item. Stop has closed what By had put back before, and leaves the place.
 func (s *Scheduler[T]) again(item T, at time.Duration) bool {
 	s.mu.Lock()
@@ -206,18 +212,20 @@ func (s *Scheduler[T]) run() {
 	}
 }
 
-// due takes the items off the heap whose time has come; all of them, told to act now, if the
-// clock has jumped.
+// due takes out the items whose time has come; all of them, told to act now, if the clock has
+// jumped.
 func (s *Scheduler[T]) due(now time.Duration, due []T) []T {
 	jumped := s.clock.Jumped()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.heap) > 0 && (s.heap[0].at <= now || jumped) {
-		item := s.removeAt(0)
-		if jumped {
+	for len(s.times.heap) > 0 && (s.times.heap[0].at <= now || jumped) {
+		due = s.times.removeFirst(due)
+	}
+	s.size.Add(-int32(len(due)))
+	if jumped {
+		for _, item := range due {
 			item.Sched().now.Store(true)
 		}
-		due = append(due, item)
 	}
 	return due
 }
@@ -229,8 +237,8 @@ func (s *Scheduler[T]) arm() (time.Duration, bool) {
 	busy, now := s.busy, s.clock.Now()
 	s.busy = false
 	switch {
-	case len(s.heap) > 0:
-		s.armed = s.heap[0].at
+	case len(s.times.heap) > 0:
+		s.armed = s.times.heap[0].at
 	case busy:
 		s.armed = now + maxSleep // if items come and go, it need not be woken for each
 	default:
