@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test race scale check fuzz mutants proof servers interop findings ci
+.PHONY: help demo docs test race scale check fuzz mutants proof servers interop findings capacity ci
 
 FUZZTIME ?= 10s
 PROOFTIME ?= 10m
@@ -53,6 +53,9 @@ interop: ## real lock libraries of Python, Node, PHP and Go beside Holdfast, on 
 
 findings: ## run each finding, and say which no longer holds; needs the network, and is no part of CI
 	findings/all
+
+capacity: ## how far one server and one process go, for most of an hour; docs/capacity.md
+	go -C bench run . -capacity -data capacity.json -md ../docs/capacity.md
 
 ci: ## what CI runs; installs by apt-get what is missing
 	bash .ci/run

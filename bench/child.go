@@ -91,6 +91,9 @@ func (w *child) do(o order) (answer, error) {
 		return w.prepare(o)
 	case "take":
 		return w.take(o)
+	case "wait":
+		w.wait()
+		return answer{}, nil
 	case "watch":
 		return w.watch(o), nil
 	case "use":

@@ -29,6 +29,10 @@ type setup struct {
 	Renew bool
 	// Linger is for Holdfast alone: see workload.
 	Linger time.Duration
+	// Lockers is for Holdfast alone: so many of them, which count what they send. Share of them have a
+	// client of one connection between them, as if each were a process; 0: all have one with its defaults.
+	Lockers, Share int
+	Cluster        bool // Addr is a node of one
 }
 
 // library is a contender that can be chosen, and what the report says of it.

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -31,7 +29,7 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		if _, err := p.ask(with(o, "prepare")); err != nil {
 			return err
 		}
-		before, after, err := b.fill(ctx, p, o)
+		full, err := b.fill(ctx, p, o, b.heldTTL)
 		if err != nil {
 			return err
 		}
@@ -42,7 +40,7 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		if err != nil {
 			return err
 		}
-		use, err := b.watch(ctx, p)
+		use, err := b.watch(ctx, p, b.heldTime())
 		if err != nil {
 			return err
 		}
@@ -54,85 +52,68 @@ func heldLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		commands.add(lib.name, use.commands*1000/n)
 		client.add(lib.name, use.client*1000/n)
 		server.add(lib.name, use.server*1000/n)
-		bytes.add(lib.name, float64(after.Bytes-before.Bytes)/n)
-		used.add(lib.name, float64(inUse.Bytes-before.Bytes)/n)
-		goroutines.add(lib.name, float64(after.Goroutines-before.Goroutines)/n)
+		bytes.add(lib.name, full.bytes)
+		used.add(lib.name, float64(inUse.Bytes-full.before.Bytes)/n)
+		goroutines.add(lib.name, float64(full.after.Goroutines-full.before.Goroutines)/n)
 		lost.add(lib.name, float64(dropped.Lost))
 		return nil
 	})
 	return r.finish(commands, client, server, bytes, used, goroutines, lost), err
 }
 
-// fill has a process take locks, and returns its memory without them and with them, when what the
+// heldTime is for how long it is measured what holding costs.
+func (b *bench) heldTime() time.Duration { return time.Duration(b.heldPeriods) * b.heldTTL }
+
+// filled is a process that has taken locks: its memory without them and with them, and what taking took.
+type filled struct {
+	before, after answer
+	taken         answer
+	bytes         float64 // a lock, in the process
+	use           used    // to take them
+	stored        float64 // bytes a lock, in Redis
+}
+
+// fill has a process take locks, and looks at its memory once more after settle, when what the
 // start cost is over.
-func (b *bench) fill(ctx context.Context, p *process, o order) (before, after answer, err error) {
-	if before, err = p.ask(with(o, "memory")); err != nil {
-		return before, after, err
+func (b *bench) fill(ctx context.Context, p *process, o order, settle time.Duration) (f filled, err error) {
+	if f.before, err = p.ask(with(o, "memory")); err != nil {
+		return f, err
 	}
-	if _, err = p.ask(with(o, "take")); err != nil {
-		return before, after, err
+	begin, err := b.meter(ctx, p)
+	if err != nil {
+		return f, err
 	}
-	if err = sleep(ctx, b.heldTTL); err != nil {
-		return before, after, err
+	if f.taken, err = p.ask(with(o, "take")); err != nil {
+		return f, err
 	}
-	after, err = p.ask(with(o, "memory"))
-	return before, after, err
+	end, err := b.meter(ctx, p)
+	if err != nil {
+		return f, err
+	}
+	f.use = end.since(begin)
+	if err = sleep(ctx, settle); err != nil {
+		return f, err
+	}
+	if end, err = b.meter(ctx, p); err != nil {
+		return f, err
+	}
+	f.after, err = p.ask(with(o, "memory"))
+	f.bytes = float64(f.after.Bytes-f.before.Bytes) / float64(o.N)
+	f.stored = (end.memory - begin.memory) / float64(o.N)
+	return f, err
 }
 
-// usage is what was used in a second.
-type usage struct {
-	commands, client, server float64 // ms of CPU
-}
-
-// watch measures what is used while nothing is asked of the process.
-func (b *bench) watch(ctx context.Context, p *process) (u usage, err error) {
+// watch measures what is used a second while nothing is asked of the processes.
+func (b *bench) watch(ctx context.Context, p *process, d time.Duration) (u used, err error) {
 	begin, err := b.meter(ctx, p)
 	if err != nil {
 		return u, err
 	}
-	if err := sleep(ctx, time.Duration(b.heldPeriods)*b.heldTTL); err != nil {
+	if err := sleep(ctx, d); err != nil {
 		return u, err
 	}
 	end, err := b.meter(ctx, p)
-	seconds := end.at.Sub(begin.at).Seconds()
-	return usage{
-		commands: (end.commands - begin.commands) / seconds,
-		client:   ms(end.client-begin.client) / seconds,
-		server:   (end.server - begin.server) * 1000 / seconds,
-	}, err
-}
-
-// metered is what was used up to a moment.
-type metered struct {
-	at       time.Time
-	commands float64
-	server   float64 // seconds of CPU
-	client   time.Duration
-}
-
-func (b *bench) meter(ctx context.Context, p *process) (m metered, err error) {
-	a, err := p.ask(order{Op: "cpu"})
-	if err != nil {
-		return m, err
-	}
-	info, err := b.admin.Info(ctx, "everything").Result()
-	m = metered{at: time.Now(), client: a.CPU}
-	for line := range strings.Lines(info) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		switch key {
-		case "used_cpu_sys", "used_cpu_user", "total_commands_processed":
-			v, e := strconv.ParseFloat(value, 64)
-			if e != nil {
-				return m, e
-			}
-			if key == "total_commands_processed" {
-				m.commands = v
-			} else {
-				m.server += v
-			}
-		}
-	}
-	return m, err
+	return end.since(begin).each(end.at.Sub(begin.at).Seconds()), err
 }
 
 // sleep pauses, unless the run is broken off.

@@ -64,6 +64,13 @@ func (w *child) take(o order) (answer, error) {
 	return a, errors.Join(errs...)
 }
 
+// wait begins to wait for the locks. The goroutines end with the process.
+func (w *child) wait() {
+	for _, name := range w.names {
+		go func() { _, _, _ = w.c.lock(name)(context.Background()) }()
+	}
+}
+
 // use asks the held locks' contexts for their channels, as work that waits for their end does.
 func (w *child) use() answer {
 	for _, h := range w.holds {
@@ -134,5 +141,8 @@ func (w *child) cpu() (a answer, err error) {
 	var u syscall.Rusage
 	err = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	a.CPU = time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	if counts, ok := w.c.(interface{ counted() sent }); ok {
+		a.Sent = counts.counted()
+	}
 	return a, err
 }

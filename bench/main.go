@@ -5,6 +5,7 @@
 //	go -C bench run . -quick                             # does it work? under a minute
 //	go -C bench run . -run serial -seconds 30            # one question, for longer
 //	go -C bench run . -md ../docs/bench.md -svg ../docs/bench.svg -readme ../README.md
+//	go -C bench run . -capacity -quick                   # how far Holdfast goes; without -quick most of an hour
 //
 // It needs redis-server on PATH, and takes redis-py along if /usr/bin/python3 has it
 // (Debian: apt-get install redis-server python3-redis). The server is its own, on
@@ -19,6 +20,9 @@
 // is behind it in a file use_*.go, redis-py in redispy.py. A process (process.go) is this
 // program again (child.go), told what to do in lines of JSON (proto.go); what it does is in
 // cycle.go and hold.go. report.go, plot.go and versions.go write down what came of it.
+//
+// capacity.go has what -capacity does: its parts are in capacity_held.go and capacity_queue.go, what is kept of
+// them in capacity_data.go, and the page that is made of that in capacity_page.go and capacity_size.go.
 package main
 
 import (
@@ -109,6 +113,9 @@ type section struct {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "-capacity" {
+		return runCapacity(ctx, args[1:], stdout, stderr)
+	}
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
@@ -118,6 +125,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer stop()
+	if why := pythonMissing(); why != "" {
+		b.absent[python] = why
+		b.say("without redis-py: %s", why)
+	}
 	begin := time.Now()
 	var done []section
 	for i := range workloads {
@@ -162,8 +173,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 // newBench starts the server.
-func newBench(o options, stderr io.Writer) (b *bench, stop func(), err error) {
-	server, stopServer, err := redistest.StartShared()
+func newBench(o options, stderr io.Writer, serverArgs ...string) (b *bench, stop func(), err error) {
+	server, stopServer, err := redistest.StartShared(serverArgs...)
 	if errors.Is(err, redistest.ErrNoRedis) {
 		err = fmt.Errorf("%w (Debian: apt-get install redis-server)", err)
 	}
@@ -180,10 +191,6 @@ func newBench(o options, stderr io.Writer) (b *bench, stop func(), err error) {
 	if f, ok := stderr.(*os.File); ok {
 		info, err := f.Stat()
 		b.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	if why := pythonMissing(); why != "" {
-		b.absent[python] = why
-		b.say("without redis-py: %s", why)
 	}
 	return b, func() {
 		_ = b.admin.Close()

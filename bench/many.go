@@ -42,7 +42,7 @@ func manyLocks(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 // many is what holding many locks came to, per 1,000 lock-seconds or a lock.
 type many struct {
 	client, server, bytes, rate float64
-	idle                        usage // with no lock
+	idle                        used // with no lock
 	lost                        int
 }
 
@@ -54,7 +54,7 @@ func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) 
 	if err != nil {
 		return m, err
 	}
-	before, after, err := b.fill(ctx, p, o)
+	full, err := b.fill(ctx, p, o, b.heldTTL)
 	if err != nil {
 		return m, err
 	}
@@ -63,7 +63,7 @@ func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) 
 		return m, err
 	}
 	n := float64(o.N)
-	m.idle, m.bytes = idle, float64(after.Bytes-before.Bytes)/n
+	m.idle, m.bytes = idle, full.bytes
 	m.client, m.server = (use.client-idle.client)*1000/n, (use.server-idle.server)*1000/n
 	if beside {
 		others := order{Op: "cycle", Name: o.Name + ":others", Goroutines: 64, For: b.manyTime, At: time.Now().UnixNano()}
@@ -80,14 +80,14 @@ func (b *bench) holdMany(ctx context.Context, p *process, o order, beside bool) 
 
 // typical is watch several times over, and the medians of what the CPUs did: this cost is too small for one
 // look at it on a busy machine.
-func (b *bench) typical(ctx context.Context, p *process) (usage, error) {
+func (b *bench) typical(ctx context.Context, p *process) (used, error) {
 	var client, server []float64
 	for range b.heldRounds {
-		u, err := b.watch(ctx, p)
+		u, err := b.watch(ctx, p, b.heldTime())
 		if err != nil {
 			return u, err
 		}
 		client, server = append(client, u.client), append(server, u.server)
 	}
-	return usage{client: median(client), server: median(server)}, nil
+	return used{client: median(client), server: median(server)}, nil
 }

@@ -52,7 +52,7 @@ func launch(ctx context.Context, s setup) (*process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	a, err := p.exchange(s, spare)
+	a, err := p.exchange(s, spare+time.Duration(s.Lockers)*10*time.Millisecond)
 	if err != nil {
 		p.close()
 		return nil, err

@@ -13,7 +13,8 @@ type order struct {
 	//
 	// prepare: get ready to hold N locks. take: acquire them, each goroutine with a pause of
 	// Stagger after each, waiting for Patience in all (0: no limit). watch: tell when
-	// each was lost, if it was within Patience. drop: release them.
+	// each was lost, if it was within Patience. drop: release them. wait: begin to wait for them, a
+	// goroutine for each, for as long as the process lives.
 	//
 	// memory, cpu: tell what the process uses.
 	Name       string
@@ -48,6 +49,7 @@ type answer struct {
 	Bytes      int64
 	Goroutines int64
 	CPU        time.Duration
+	Sent       sent
 }
 
 // event is one cycle: Unix times in ns. Processes of one machine read the same clock.

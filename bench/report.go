@@ -12,14 +12,7 @@ import (
 // report is the run in Markdown, ready for a README.
 func (b *bench) report(ctx context.Context, args []string, begin time.Time, done []section) string {
 	var s strings.Builder
-	command := "go -C bench run ."
-	for _, a := range args {
-		if strings.ContainsAny(a, " |&;<>()$^*?[]{}\\\"'") {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'" // for a shell
-		}
-		command += " " + a
-	}
-	fmt.Fprintf(&s, "`%s` on %s (it took %v): %s.\n", command, begin.UTC().Format("2006-01-02"),
+	fmt.Fprintf(&s, "`%s` on %s (it took %v): %s.\n", shellCommand(args), begin.UTC().Format("2006-01-02"),
 		time.Since(begin).Round(time.Second), b.machine(ctx))
 	fmt.Fprintf(&s, "Medians over slices in turn. In parentheses: how many times better Holdfast is than that "+
 		"library, the median of the ratios round by round; below 1 it is worse.\n\n")
@@ -36,6 +29,18 @@ func (b *bench) report(ctx context.Context, args []string, begin time.Time, done
 	}
 	b.explain(&s, columns, done)
 	return s.String()
+}
+
+// shellCommand is the command that the program was started by.
+func shellCommand(args []string) string {
+	command := "go -C bench run ."
+	for _, a := range args {
+		if strings.ContainsAny(a, " |&;<>()$^*?[]{}\\\"'") {
+			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'" // for a shell
+		}
+		command += " " + a
+	}
+	return command
 }
 
 // explained begins what a report says below its table.

@@ -14,6 +14,9 @@ type usesHoldfast struct {
 }
 
 func openHoldfast(s setup) (contender, error) {
+	if s.Lockers > 0 {
+		return openFleet(s)
+	}
 	client := goRedis(s.Addr)
 	return &usesHoldfast{client, holdfast.New(client, holdfast.WithTTL(s.TTL), holdfast.WithLogger(nil), holdfast.WithLinger(s.Linger))}, nil
 }
