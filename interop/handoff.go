@@ -49,16 +49,16 @@ func (b *beside) turnByTurn(ctx context.Context) (ours, theirs times, err error)
 		if err := b.w().must(acquire(long, patience)); err != nil {
 			return ours, theirs, err
 		}
-		var s *holdfast.Session
+		var release func() error
 		d, err := handOff(waited, func() (err error) {
-			s, err = b.mutex().Acquire(ctx, holdfast.WithTTL(long), holdfast.WithWaitTimeout(patience))
+			_, release, err = b.hold(ctx, holdfast.WithWaitTimeout(patience))
 			return err
 		}, func() error { return b.w().must(order{Op: "release"}) })
 		if err != nil {
 			return ours, theirs, err
 		}
 		ours.add(d)
-		d, err = handOff(waited, func() error { return b.w().must(acquire(long, patience)) }, func() error { return s.Release(ctx) })
+		d, err = handOff(waited, func() error { return b.w().must(acquire(long, patience)) }, release)
 		if err := errors.Join(err, b.w().must(order{Op: "release"}), b.gone(ctx)); err != nil {
 			return ours, theirs, err
 		}

@@ -50,8 +50,8 @@ var goLibraries = []library{
 		notes: []string{"without a deadline it waits [no longer than its TTL](../findings/redislock-deadline-of-its-own.sh)"},
 	},
 	{
-		name: "rueidislock", title: "rueidislock", version: "v1.0.", get: goPeerOf("rueidislock"), key: "rueidislock:0:job", gap: pollGap,
-		setting: "[two of its three keys](#from-rueidislock), by `AcquireAll`; here the first of them", expect: asRueidislock,
+		name: "rueidislock", title: "rueidislock", version: "v1.0.", get: goPeerOf("rueidislock"), key: "rueidislock:0:job", second: "rueidislock:1:job", gap: pollGap,
+		setting: "[two of its three keys](#from-rueidislock), by `AcquireAll`", expect: asRueidislock,
 		notes: []string{"the loss of one key [is not told](../findings/rueidislock-lost-key-is-not-told.sh)"},
 	},
 	{

@@ -9,6 +9,8 @@ type library struct {
 	version string // what its version must begin with, if the worker tells it
 	get     getter
 	key     string // what Holdfast has to be given for the library's "job"; "" is the same
+	// second is another key that Holdfast has to take with it, of a library that has several.
+	second  string
 	setting string // what makes both use one key
 	// gap is that of WithTurnsForStrangers, longer than the library's interval between two tries.
 	gap time.Duration

@@ -163,6 +163,20 @@ func (r *race) ours(ctx context.Context, mu *holdfast.Mutex) taker {
 	}
 }
 
+// many takes several locks with Holdfast.
+func many(ctx context.Context, locks *holdfast.Locker, names []string, opts ...holdfast.Option) taker {
+	return func() (func() error, error) {
+		s, err := locks.AcquireAll(ctx, names, append(opts, holdfast.WithWaitTimeout(patience))...)
+		if errors.Is(err, holdfast.ErrWaitTimeout) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return func() error { return errors.Join(s.Err(), s.Release(ctx)) }, nil
+	}
+}
+
 // fenced demands that the fence is larger than that of the holder before.
 func (r *race) fenced(last *atomic.Int64, fence int64) error {
 	if before := last.Swap(fence); before >= fence {
@@ -194,8 +208,11 @@ func (b *beside) race(ctx context.Context, d, oursRest time.Duration, clients in
 		return res, err
 	}
 	r := &race{client: b.client, end: time.Now().Add(d)}
-	mu := b.mutex(append(opts, holdfast.WithTTL(long))...)
-	mine := caller{side: &res.Ours, rest: oursRest, take: r.ours(ctx, mu)}
+	opts = append(opts, holdfast.WithTTL(long))
+	mine := caller{side: &res.Ours, rest: oursRest, take: r.ours(ctx, b.mutex(opts...))}
+	if b.lib.second != "" {
+		mine.take = many(ctx, b.locks, []string{b.lib.holdfastKey(), b.lib.second}, opts...)
+	}
 	callers := []caller{mine, mine}
 	for _, w := range b.workers[:clients] {
 		callers = append(callers, caller{side: &res.Theirs, rest: rest, take: theirs(b.lib, w)})

@@ -49,6 +49,20 @@ func (b *beside) mutex(opts ...holdfast.Option) *holdfast.Mutex {
 	return b.locks.Mutex(b.lib.holdfastKey(), opts...)
 }
 
+// hold waits for what Holdfast has to take beside the library.
+func (b *beside) hold(ctx context.Context, opts ...holdfast.Option) (s *holdfast.Session, release func() error, err error) {
+	opts = append(opts, holdfast.WithTTL(long))
+	if b.lib.second == "" {
+		s, err = b.mutex().Acquire(ctx, opts...)
+		return s, func() error { return s.Release(ctx) }, err
+	}
+	all, err := b.locks.AcquireAll(ctx, []string{b.lib.holdfastKey(), b.lib.second}, opts...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return all.Session(b.lib.holdfastKey()), func() error { return errors.Join(all.Err(), all.Release(ctx)) }, nil
+}
+
 const long = 20 * time.Second // a TTL that no trial outlives
 
 func ms(d time.Duration) int64 { return d.Milliseconds() }
@@ -157,7 +171,7 @@ func (b *beside) intact(ctx context.Context, s *holdfast.Session) error {
 }
 
 func refused(ctx context.Context, b *beside) (string, error) {
-	s, err := b.mutex().TryAcquire(ctx, holdfast.WithTTL(long))
+	s, release, err := b.hold(ctx, holdfast.WithWaitTimeout(0))
 	if err != nil {
 		return "", err
 	}
@@ -168,7 +182,7 @@ func refused(ctx context.Context, b *beside) (string, error) {
 	if a.OK {
 		return "", errors.New("the library got a lock that Holdfast holds")
 	}
-	if err := errors.Join(b.intact(ctx, s), s.Release(ctx)); err != nil {
+	if err := errors.Join(b.intact(ctx, s), release()); err != nil {
 		return "", err
 	}
 	if err := b.w().must(acquire(long, 5*time.Second)); err != nil {
@@ -183,10 +197,10 @@ func refused(ctx context.Context, b *beside) (string, error) {
 	if err := b.w().must(order{Op: "release"}); err != nil {
 		return "", err
 	}
-	if s, err = b.mutex().Acquire(ctx, holdfast.WithWaitTimeout(5*time.Second)); err != nil {
+	if _, release, err = b.hold(ctx, holdfast.WithWaitTimeout(5*time.Second)); err != nil {
 		return "", fmt.Errorf("after the library's release: %w", err)
 	}
-	return a.outcome(), s.Release(ctx)
+	return a.outcome(), release()
 }
 
 func extended(ctx context.Context, b *beside) (string, error) {
@@ -216,36 +230,36 @@ func extended(ctx context.Context, b *beside) (string, error) {
 }
 
 // stale has the library hold a lock that expires, and Holdfast take it.
-func (b *beside) stale(ctx context.Context) (*holdfast.Session, error) {
+func (b *beside) stale(ctx context.Context) (s *holdfast.Session, release func() error, err error) {
 	if err := b.w().must(acquire(long, 0)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys, err := b.keys(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := b.client.Del(ctx, keys...).Err(); err != nil { // as if they had expired
-		return nil, err
+		return nil, nil, err
 	}
-	return b.mutex().Acquire(ctx, holdfast.WithTTL(long))
+	return b.hold(ctx)
 }
 
 func staleExtend(ctx context.Context, b *beside) (string, error) {
-	s, err := b.stale(ctx)
+	s, release, err := b.stale(ctx)
 	if err != nil {
 		return "", err
 	}
 	a, err := b.w().do(order{Op: "extend", TTL: ms(2 * long)})
-	return a.outcome(), errors.Join(err, b.intact(ctx, s), s.Release(ctx))
+	return a.outcome(), errors.Join(err, b.intact(ctx, s), release())
 }
 
 func staleRelease(ctx context.Context, b *beside) (string, error) {
-	s, err := b.stale(ctx)
+	s, release, err := b.stale(ctx)
 	if err != nil {
 		return "", err
 	}
 	a, err := b.w().do(order{Op: "release"})
-	return a.outcome(), errors.Join(err, b.intact(ctx, s), s.Release(ctx))
+	return a.outcome(), errors.Join(err, b.intact(ctx, s), release())
 }
 
 func forced(ctx context.Context, b *beside) (string, error) {
