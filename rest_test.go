@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,15 +33,20 @@ func (e *env) rest(mu *holdfast.Mutex, opts ...holdfast.Option) (fence int64) {
 	return s.Fence()
 }
 
-// asks counts the round trips that serve callers.
-func asks(n *int, how *holdfast.Acquisition) holdfast.Option {
+// asked is what a Locker asked of Redis for its callers, and how it got the last lock.
+type asked struct {
+	trips atomic.Int64
+	how   atomic.Value
+}
+
+func (a *asked) observe() holdfast.Option {
 	return holdfast.WithObserver(&holdfast.Observer{
 		Sent: func(what holdfast.Traffic, _ int, _ time.Duration) {
 			if what == holdfast.Calls {
-				*n++
+				a.trips.Add(1)
 			}
 		},
-		Acquired: func(_ context.Context, _ string, h holdfast.Acquisition, _ time.Duration) { *how = h },
+		Acquired: func(_ context.Context, _ string, how holdfast.Acquisition, _ time.Duration) { a.how.Store(how) },
 	})
 }
 
@@ -48,9 +54,8 @@ func asks(n *int, how *holdfast.Acquisition) holdfast.Option {
 // larger fence and a context of its own; and it is free when its time is over.
 func TestRestTaken(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
-		var n int
-		var how holdfast.Acquisition
-		all, _ := e.resting(1, asks(&n, &how), holdfast.WithTTL(4*time.Second))
+		var asked asked
+		all, _ := e.resting(1, asked.observe(), holdfast.WithTTL(4*time.Second))
 		mu := all[0].Mutex("a")
 		fence := e.rest(mu)
 		for name, take := range map[string]func() (*holdfast.Session, error){
@@ -62,14 +67,14 @@ func TestRestTaken(t *testing.T) {
 		} {
 			for _, pause := range []time.Duration{0, time.Millisecond, lingers - time.Second} {
 				time.Sleep(pause)
-				before := n
+				before := asked.trips.Load()
 				if info := e.inspect(mu); !info.Held || !info.MayRest || info.Stranger {
 					t.Fatalf("%s: it rests, and Inspect says %+v", name, info)
 				}
 				s, err := take()
 				e.must(err)
-				if n != before+1 || how != holdfast.Passed || s.Fence() <= fence || s.Err() != nil {
-					t.Errorf("%s after %v: %d requests, %s, fence %d after %d, %v", name, pause, n-before-1, how, s.Fence(), fence, s.Err())
+				if n := asked.trips.Load() - before; n != 1 || asked.how.Load() != holdfast.Passed || s.Fence() <= fence || s.Err() != nil {
+					t.Errorf("%s after %v: %d requests, %s, fence %d after %d, %v", name, pause, n-1, asked.how.Load(), s.Fence(), fence, s.Err())
 				}
 				if fence = s.Fence(); !time.Now().Before(s.ValidUntil()) {
 					t.Errorf("%s: valid until %v", name, s.ValidUntil())
@@ -83,8 +88,8 @@ func TestRestTaken(t *testing.T) {
 		if held(t, e, "a") {
 			t.Errorf("it rests for longer than %v: %+v", lingers, e.inspect(mu))
 		}
-		if s := e.acquire(mu); s.Fence() <= fence || how != holdfast.Asked {
-			t.Errorf("%s, fence %d after %d", how, s.Fence(), fence)
+		if s := e.acquire(mu); s.Fence() <= fence || asked.how.Load() != holdfast.Asked {
+			t.Errorf("%s, fence %d after %d", asked.how.Load(), s.Fence(), fence)
 		}
 	})
 }
@@ -139,10 +144,9 @@ func TestRestOthers(t *testing.T) {
 func TestRestInUse(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		const half = 5 * time.Millisecond
-		var n int
-		var how holdfast.Acquisition
+		var asked asked
 		all, links := e.resting(2)
-		holder, _ := e.resting(1, asks(&n, &how))
+		holder, _ := e.resting(1, asked.observe())
 		for _, link := range links {
 			link.Delay(half)
 		}
@@ -171,10 +175,10 @@ func TestRestInUse(t *testing.T) {
 		e.must((<-waiter).Release(e.ctx()))
 		e.must(s.Check(e.ctx()))
 		e.must(s.Release(e.ctx()))
-		before := n
+		before := asked.trips.Load()
 		e.must(e.acquire(holder[0].Mutex("a")).Release(e.ctx()))
-		if n != before || how != holdfast.Passed {
-			t.Errorf("%d requests, %s: it does not rest any more", n-before, how)
+		if n := asked.trips.Load() - before; n != 0 || asked.how.Load() != holdfast.Passed {
+			t.Errorf("%d requests, %s: it does not rest any more", n, asked.how.Load())
 		}
 	})
 }
@@ -331,22 +335,21 @@ func TestRestExpired(t *testing.T) {
 func TestRestClose(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
 		const locks = 300
-		var n int
-		var how holdfast.Acquisition
-		all, _ := e.resting(1, asks(&n, &how), holdfast.WithLinger(time.Hour))
+		var asked asked
+		all, _ := e.resting(1, asked.observe(), holdfast.WithLinger(time.Hour))
 		s := e.acquire(all[0].Mutex("in use"))
 		for i := range locks {
 			e.rest(all[0].Mutex(fmt.Sprint("lock ", i)))
 		}
-		before := n
+		before := asked.trips.Load()
 		e.must(all[0].Close())
 		for _, key := range e.keys() {
 			if !strings.HasPrefix(key, "holdfast:") && key != "in use" {
 				t.Fatalf("%s is still held", key)
 			}
 		}
-		if n-before > locks/3 {
-			t.Errorf("%d requests for %d locks", n-before, locks)
+		if n := asked.trips.Load() - before; n > locks/3 {
+			t.Errorf("%d requests for %d locks", n, locks)
 		}
 		if !held(t, e, "in use") || !errors.Is(s.Err(), holdfast.ErrClosed) {
 			t.Errorf("the lock in use: held %v, %v", held(t, e, "in use"), s.Err())
