@@ -178,7 +178,7 @@
 // differ in TTL, expiry, renewal, replicas, turns for strangers, linger, or label.
 //
 // With [WithLinger] a lock for which nobody waits stays with the Locker for a while, and the next call
-// there has it in less than a microsecond. If another process asks, Redis tells the Locker, which gives
+// there has it in about a microsecond. If another process asks, Redis tells the Locker, which gives
 // the lock back: that process has it after two round trips, by TryAcquire, too, whose [ErrHeld] then takes
 // up to three; or after 1 s if the Locker does not answer.
 //
