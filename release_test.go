@@ -472,7 +472,8 @@ func TestResumeWithoutExpiry(t *testing.T) {
 
 func TestDetachWaitsForGroup(t *testing.T) {
 	each(t, func(t *testing.T, e *env) {
-		s := e.acquire(e.locker(holdfast.WithTTL(300 * time.Millisecond)).Mutex("a"))
+		ttl := e.short(300 * time.Millisecond)
+		s := e.acquire(e.locker(holdfast.WithTTL(ttl)).Mutex("a"))
 		g, ctx := s.Group()
 		var ended atomic.Bool
 		g.Go(func() error {
@@ -480,7 +481,7 @@ func TestDetachWaitsForGroup(t *testing.T) {
 				t.Error("Detach from inside the group succeeded")
 			}
 			<-ctx.Done()
-			time.Sleep(500 * time.Millisecond)
+			time.Sleep(2 * ttl)
 			ended.Store(true)
 			return nil
 		})
