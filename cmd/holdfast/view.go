@@ -74,7 +74,8 @@ const jsonHelp = `With --json each lock is an object:
   kept         true if the holder has released it, and its --at-least keeps it
                until the TTL ends; else false
   may_rest     true if the holder's process keeps the lock for a while after its
-               release (WithLinger), unless others ask: it may be in nobody's use
+               release, unless others ask (WithLinger): it may be in nobody's
+               use; else false
   waiters      integer
   queue        array of {"label": string, "alive_ms": integer}, the next holder
                first, left out if nobody waits; of inspect and watch
