@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -178,6 +179,10 @@ func runCapacity(ctx context.Context, args []string, stdout, stderr io.Writer) e
 		}
 	}
 	text, err := data.page()
+	if errors.Is(err, errIncomplete) && o.data != "" {
+		_, err = fmt.Fprintf(stderr, "%s has what was measured; %v\n", o.data, err)
+		return err
+	}
 	if err != nil {
 		return err
 	}

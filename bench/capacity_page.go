@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+var errIncomplete = errors.New("the page needs all parts")
+
 // page is what was measured, and what follows from it, in Markdown.
 func (m *measured) page() (string, error) {
 	if len(m.Held) == 0 || m.Fleet == nil || len(m.Busy) == 0 || m.Cluster == nil || len(m.HandOvers) == 0 || m.Waiters == nil {
@@ -17,7 +19,7 @@ func (m *measured) page() (string, error) {
 				lack = append(lack, p.name)
 			}
 		}
-		return "", errors.New("the page needs all parts; not measured: " + strings.Join(lack, ", "))
+		return "", fmt.Errorf("%w; not measured: %s", errIncomplete, strings.Join(lack, ", "))
 	}
 	var s strings.Builder
 	m.head(&s)
