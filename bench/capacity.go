@@ -39,7 +39,7 @@ func fullSizes() sizes {
 	return sizes{
 		numbers: []int{10_000, 100_000, 1_000_000}, ttl: time.Minute,
 		long: 10 * time.Minute, short: time.Minute, settle: 40 * time.Second, idle: 15 * time.Second,
-		lockers: 10_000, locks: 100, share: 2,
+		lockers: 10_000, locks: 100, share: 4,
 		busyLocks: 100_000, busyTTLs: []time.Duration{8 * time.Second, 4 * time.Second, 2 * time.Second},
 		clusterLocks: 100_000, processes: 4, handed: 256, waiters: 10_000,
 	}
@@ -153,14 +153,15 @@ func (s *sizes) check() error {
 		return fmt.Errorf("ask how many files may be open: %w", err)
 	}
 	if need := uint64(s.connections()); need > limit.Cur {
-		return fmt.Errorf("%d Lockers, of which %d share a client, need %d connections, but only %d files may be open: see ulimit -n, -lockers and -share",
+		return fmt.Errorf("%d Lockers, of which %d share a client, may need %d connections, but only %d files may be open: see ulimit -n, -lockers and -share",
 			s.lockers, s.share, need, limit.Cur)
 	}
 	return nil
 }
 
-// connections is how many connections the server has at most, with some to spare.
-func (s *sizes) connections() int { return s.lockers + s.lockers/s.share + 1000 }
+// connections is how many connections the server has at most: a subscription of each Locker, those of the clients,
+// and what Lockers open for a while if a request has no answer.
+func (s *sizes) connections() int { return s.lockers + s.lockers/s.share + s.lockers/2 + 1000 }
 
 func runCapacity(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parseCapacity(args, stderr)

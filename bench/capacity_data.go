@@ -33,6 +33,7 @@ type cpu struct{ Client, Server float64 }
 // holding is what it takes to hold locks.
 type holding struct {
 	Locks, Lockers         int
+	Share                  int     // of so many Lockers is a client; 0: there is only one
 	TTL, For               float64 // s
 	Rate                   float64 // locks taken a second
 	Take, Release          cpu     // a lock

@@ -91,8 +91,8 @@ func (c *capacity) until(ctx context.Context, what string, is func() (bool, erro
 func (c *capacity) hold(ctx context.Context, s setup, n int, d time.Duration) (*holding, error) {
 	c.progress("%d Lockers, %d locks, TTL %v: for %v", s.Lockers, n, s.TTL, d)
 	s.Library, s.Addr = ours, c.addr
-	h := &holding{Locks: n, Lockers: s.Lockers, TTL: s.TTL.Seconds()}
-	p, err := c.ready(ctx, s, n, h)
+	h := &holding{Locks: n, Lockers: s.Lockers, Share: s.Share, TTL: s.TTL.Seconds()}
+	before, p, err := c.ready(ctx, s, n, h)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +105,7 @@ func (c *capacity) hold(ctx context.Context, s setup, n int, d time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
+	h.ConnectionBytes, h.Connections = empty.memory-before.memory, empty.connections-before.connections
 	o := order{Name: lockName, Goroutines: 64, N: n}
 	f, err := c.fill(ctx, p, o, min(c.settle, s.TTL))
 	if err != nil {
@@ -135,32 +136,28 @@ func (c *capacity) hold(ctx context.Context, s setup, n int, d time.Duration) (*
 // lockName begins the names of the locks. Their length counts in what they take in Redis.
 const lockName = "bench:capacity"
 
-// ready starts the process, and says what its Lockers take that hold nothing.
-func (c *capacity) ready(ctx context.Context, s setup, n int, h *holding) (*process, error) {
+// ready starts the process, and says what its Lockers take in it that hold nothing. It returns what there was
+// before, too.
+func (c *capacity) ready(ctx context.Context, s setup, n int, h *holding) (before metered, p *process, err error) {
 	if err := c.admin.FlushAll(ctx).Err(); err != nil {
-		return nil, err
+		return before, nil, err
 	}
-	before, err := c.meter(ctx)
-	if err != nil {
-		return nil, err
+	if before, err = c.meter(ctx); err != nil {
+		return before, nil, err
 	}
-	p, err := launch(ctx, s)
-	if err != nil {
-		return nil, err
+	if p, err = launch(ctx, s); err != nil {
+		return before, nil, err
 	}
-	err = c.prepared(ctx, p, s, n, before, h)
-	if err != nil {
+	if err = c.prepare(ctx, p, n, before.channels, h); err != nil {
 		p.close()
-		return nil, err
 	}
-	return p, nil
+	return before, p, err
 }
 
-func (c *capacity) prepared(ctx context.Context, p *process, s setup, n int, before metered, h *holding) error {
-	after := before
-	if err := c.until(ctx, "each Locker to listen", func() (_ bool, err error) {
-		after, err = c.meter(ctx, p)
-		return after.channels-before.channels >= float64(s.Lockers), err
+func (c *capacity) prepare(ctx context.Context, p *process, n int, channels float64, h *holding) error {
+	if err := c.until(ctx, "each Locker to listen", func() (bool, error) {
+		m, err := c.meter(ctx)
+		return m.channels-channels >= float64(h.Lockers), err
 	}); err != nil {
 		return err
 	}
@@ -168,16 +165,11 @@ func (c *capacity) prepared(ctx context.Context, p *process, s setup, n int, bef
 	if err := c.admin.FlushAll(ctx).Err(); err != nil {
 		return err
 	}
-	after, err := c.meter(ctx, p)
-	if err != nil {
-		return err
-	}
 	a, err := p.ask(order{Op: "memory"})
 	if err != nil {
 		return err
 	}
 	h.ProcessBytes, h.Goroutines = float64(a.Bytes), float64(a.Goroutines)
-	h.ConnectionBytes, h.Connections = after.memory-before.memory, after.connections-before.connections
 	_, err = p.ask(order{Op: "prepare", Name: lockName, Goroutines: 64, N: n})
 	return err
 }

@@ -101,7 +101,7 @@ func (m *measured) fleetTable(s *strings.Builder) {
 	fmt.Fprintf(s, "## Many processes on one server\n\n%s Lockers with %d locks each, TTL %v, for %s. Each has a subscription of its own, as "+
 		"if it were a process; two processes of the fleet would not share anything, but here %s Lockers share a client "+
 		"of one connection and all are in one process, for want of file descriptors: %s connections in all.\n\n",
-		number(n), f.Locks/f.Lockers, seconds(f.TTL), span(f.For), shared(f), number(f.Connections))
+		number(n), f.Locks/f.Lockers, seconds(f.TTL), span(f.For), number(float64(f.Share)), number(f.Connections))
 	row(s, "", fmt.Sprintf("%s × %d locks", number(n), f.Locks/f.Lockers))
 	rule(s, 1)
 	holdingRows(s, []*holding{f})
@@ -111,11 +111,6 @@ func (m *measured) fleetTable(s *strings.Builder) {
 	row(s, "… CPU of process + server, µs a second", both(cpu{f.Idle.Client / n, lockerCPU(f, one)}))
 	s.WriteString("\nAn idle Locker costs the server a PING every 3 s, on its subscription, by which it notices a dead connection. A round trip of renewals is for fewer locks " +
 		"here, so that each renewal costs more.\n\n")
-}
-
-// shared says how many Lockers have a client between them.
-func shared(f *holding) string {
-	return number(max(1, whole(float64(f.Lockers)/max(f.Connections-float64(f.Lockers), 1))))
 }
 
 func (m *measured) busyTable(s *strings.Builder) {

@@ -25,7 +25,7 @@ type costs struct {
 	renewal, trip     float64 // of a renewal, and of the round trip in which it is
 	alone             float64 // of a renewal in a Cluster
 	take              float64 // to take a lock and to release it
-	handOver          float64
+	together, single  float64 // of a hand-over, among many at once and alone
 	first, other      float64 // of a waiter, a second
 	locker            float64 // of a Locker, a second
 	early             float64 // renewals for each interval of a lock: they come a little early
@@ -50,9 +50,7 @@ func (m *measured) costs() costs {
 		connection: f.ConnectionBytes / f.Connections,
 		client:     one.Renewal.Client, held: one.ClientBytes,
 	}
-	for _, h := range m.HandOvers {
-		k.handOver = max(k.handOver, h.HandOver.Server)
-	}
+	k.together, k.single = m.HandOvers[0].HandOver.Server, m.HandOvers[len(m.HandOvers)-1].HandOver.Server
 	if more := f.trips() - one.trips(); more > 0 {
 		k.trip = max(0, (f.Renewal.Server-one.Renewal.Server)/more)
 	}
@@ -88,11 +86,11 @@ func (k costs) formula(s *strings.Builder) {
 		"        locks ÷ interval × %s               a renewal; %s in a Cluster\n"+
 		"      + processes × trips ÷ interval × %s   a round trip of renewals; trips: see below\n"+
 		"      + locks taken a second × %s           to take one and to release it\n"+
-		"      + hand-overs a second × %s            one process's release is another's lock\n"+
+		"      + hand-overs a second × %s            one process's release is another's lock; %s if they come one by one\n"+
 		"      + waiters × %s                        the first for its lock; %s each that waits behind it\n"+
 		"      + processes × %s                      their subscriptions\n\n",
 		number(tenth(k.early*k.renewal)), number(tenth(k.early*k.alone)), number(tenth(k.trip)), number(tenth(k.take)),
-		number(tenth(k.handOver)), number(tenth(k.first)), number(tenth(k.other)), number(tenth(k.locker)))
+		number(tenth(k.together)), number(whole(k.single)), number(tenth(k.first)), number(tenth(k.other)), number(tenth(k.locker)))
 	fmt.Fprintf(s, "    bytes in Redis =\n"+
 		"        locks × %s + names used within a day, and not held × %s + waiters × %s + connections × %s\n\n",
 		number(whole(k.lock)), number(whole(k.name)), number(whole(k.queue)), number(whole(k.connection)))
@@ -129,9 +127,9 @@ func (k costs) tables(s *strings.Builder) {
 		row(s, "locks, "+number(each)+" in each process", texts...)
 	}
 	half := planned * 1e6
-	fmt.Fprintf(s, "\nOr, whatever the TTL, %s hand-overs a second; or %s locks taken and released a second; or %s waiters, each the first for its lock, "+
+	fmt.Fprintf(s, "\nOr, whatever the TTL, %s hand-overs a second, or %s if they come one by one, each from another process; or %s locks taken and released a second; or %s waiters, each the first for its lock, "+
 		"or %s that wait behind others; or the subscriptions of %s processes.\n\n",
-		rounded(half/k.handOver), rounded(half/k.take), rounded(half/k.first), rounded(half/k.other), rounded(half/k.locker))
+		rounded(half/k.together), rounded(half/k.single), rounded(half/k.take), rounded(half/k.first), rounded(half/k.other), rounded(half/k.locker))
 }
 
 func (k costs) cluster(s *strings.Builder) {
@@ -152,12 +150,12 @@ func (k costs) bigFleet(s *strings.Builder) {
 	fmt.Fprintf(s, "## 100,000 processes, on paper\n\nNot measured: from the figures above. %s processes with %.0f locks each, of which %.0f in a second are handed over to another process; "+
 		"one process in ten waits. A process has a subscription, and one connection to each server.\n\n", number(processes), each, processes/60)
 	s.WriteString("| | TTL 10s | TTL 30s | TTL 1m |\n|---|--:|--:|--:|\n")
-	rest := (processes/60*k.handOver + processes/10*k.first + processes*k.locker) / 1e6
+	rest := (processes/60*k.single + processes/10*k.first + processes*k.locker) / 1e6
 	var renewals, cores, servers, masters []string
 	for _, ttl := range ttls {
 		r := locks * k.early / (ttl.Seconds() / 2)
 		renewals = append(renewals, rounded(r))
-		single := k.core(locks, processes, ttl) + processes/60*k.handOver/1e6 + processes/10*k.first/1e6
+		single := k.core(locks, processes, ttl) + processes/60*k.single/1e6 + processes/10*k.first/1e6
 		cores = append(cores, number(tenth(single)))
 		servers = append(servers, number(math.Ceil(single/planned)))
 		masters = append(masters, number(math.Ceil((r*k.alone/1e6+rest)/planned)))

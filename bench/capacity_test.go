@@ -41,7 +41,7 @@ func TestCapacityQuick(t *testing.T) {
 				h.Locks, h.Lockers, h.TTL, h.Lost, each, h.For, h.Trips, h.Renewals)
 		}
 	}
-	if want := float64(m.Fleet.Lockers); m.Fleet.Connections < want*3/2 || m.Fleet.Connections > want*2 {
+	if want := float64(m.Fleet.Lockers); m.Fleet.Connections < want || m.Fleet.Connections > want*2 {
 		t.Errorf("%.0f Lockers have %.0f connections", want, m.Fleet.Connections)
 	}
 	for _, h := range m.HandOvers {
@@ -66,10 +66,10 @@ func TestCapacityCosts(t *testing.T) {
 	m := &measured{
 		Held:    []*holding{hold(3_000_000, 1, 100_000, 100)},
 		Fleet:   hold(100_000, 1000, 4000, 100),
-		Cluster: hold(1000, 1, 100, 1), HandOvers: []*handing{{HandOver: cpu{0, 50}}}, Waiters: new(waiters),
+		Cluster: hold(1000, 1, 100, 1), HandOvers: []*handing{{HandOver: cpu{0, 50}}, {HandOver: cpu{0, 90}}}, Waiters: new(waiters),
 	}
 	k := m.costs()
-	if math.Abs(k.renewal-renewal) > 1e-9 || math.Abs(k.trip-trip) > 1e-9 || k.tripsEach != 3 || k.early != 1 || k.handOver != 50 {
+	if math.Abs(k.renewal-renewal) > 1e-9 || math.Abs(k.trip-trip) > 1e-9 || k.tripsEach != 3 || k.early != 1 || k.together != 50 || k.single != 90 {
 		t.Errorf("%+v", k)
 	}
 	if got, want := k.core(100_000, 1000, time.Minute), (100_000*renewal+3000*trip)/30/1e6; math.Abs(got-want) > 1e-9 {
