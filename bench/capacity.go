@@ -110,6 +110,8 @@ func parseCapacity(args []string, stderr io.Writer) (o capacityOptions, err erro
 	flags.DurationVar(&o.ttl, "ttl", o.ttl, "their TTL")
 	flags.DurationVar(&o.long, "for", o.long, "for how long the largest number, and the fleet's locks, are held")
 	flags.DurationVar(&o.short, "short", o.short, "for how long the others are")
+	flags.DurationVar(&o.settle, "settle", o.settle, "how long after they were taken that begins")
+	flags.DurationVar(&o.idle, "idle", o.idle, "for how long a process without locks is watched, and what is short")
 	flags.IntVar(&o.lockers, "lockers", o.lockers, "`N` Lockers of a fleet")
 	flags.IntVar(&o.locks, "locks", o.locks, "`N` locks of each")
 	flags.IntVar(&o.share, "share", o.share, "`N` of them share a client of one connection")
@@ -143,7 +145,7 @@ func (s *sizes) check() error {
 			return fmt.Errorf("%d: each number is from 1 to 10,000,000", n)
 		}
 	}
-	for _, d := range []time.Duration{s.ttl, s.long, s.short} {
+	for _, d := range []time.Duration{s.ttl, s.long, s.short, s.settle, s.idle} {
 		if d < time.Second || d > 24*time.Hour {
 			return fmt.Errorf("%v: each duration is from 1s to 24h", d)
 		}

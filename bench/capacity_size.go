@@ -147,8 +147,8 @@ func (k costs) cluster(s *strings.Builder) {
 func (k costs) bigFleet(s *strings.Builder) {
 	const processes, each = 100_000.0, 100.0
 	const locks = processes * each
-	fmt.Fprintf(s, "## 100,000 processes, on paper\n\nNot measured: from the figures above. %s processes with %.0f locks each, of which %.0f in a second are handed over to another process; "+
-		"one process in ten waits. A process has a subscription, and one connection to each server.\n\n", number(processes), each, processes/60)
+	fmt.Fprintf(s, "## 100,000 processes, on paper\n\nNot measured: from the figures above. %s processes with %.0f locks each, each of which hands one over in a minute; "+
+		"one process in ten waits for a lock. A process has a subscription, and one connection to each server.\n\n", number(processes), each)
 	s.WriteString("| | TTL 10s | TTL 30s | TTL 1m |\n|---|--:|--:|--:|\n")
 	rest := (processes/60*k.single + processes/10*k.first + processes*k.locker) / 1e6
 	var renewals, cores, servers, masters []string
