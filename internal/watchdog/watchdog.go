@@ -10,7 +10,6 @@ package watchdog
 
 import (
 	"context"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -80,21 +79,24 @@ func (w *Watchdog) Ticked() {
 	if len(w.due) == 0 {
 		return
 	}
-	kinds := make(map[kind][]lease.Request)
+	parts := make(map[kind][]lease.Request)
 	for i := range w.due {
 		r := &w.due[i]
 		k := kind{w.conf.Store.Server(r.Lease.Name()), r.Again, r.Call != nil}
-		kinds[k] = append(kinds[k], *r)
+		part := parts[k]
+		if part == nil {
+			// Grown step by step it would be copied again and again: that was half of all garbage.
+			part = make([]lease.Request, 0, min(len(w.due)-i, lease.RenewMost))
+		}
+		if part = append(part, *r); len(part) == lease.RenewMost {
+			w.start(part, k)
+			part = nil
+		}
+		parts[k] = part
 	}
-	for k, all := range kinds {
-		for part := range slices.Chunk(all, lease.RenewMost) {
-			k := k
-			if k.aside && w.aside.Add(1) > MostAside {
-				w.aside.Add(-1)
-				k.aside = false
-			}
-			// Nobody waits for this goroutine but Close. It ends with the client's time-outs.
-			w.conf.Tasks.Go(func() { w.send(part, k) })
+	for k, part := range parts {
+		if len(part) > 0 {
+			w.start(part, k)
 		}
 	}
 	for i := range w.due {
@@ -104,6 +106,16 @@ func (w *Watchdog) Ticked() {
 	}
 	clear(w.due)
 	w.due = w.due[:0]
+}
+
+// start starts a round trip of requests.
+func (w *Watchdog) start(part []lease.Request, k kind) {
+	if k.aside && w.aside.Add(1) > MostAside {
+		w.aside.Add(-1)
+		k.aside = false
+	}
+	// Nobody waits for this goroutine but Close. It ends with the client's time-outs.
+	w.conf.Tasks.Go(func() { w.send(part, k) })
 }
 
 // kind is what requests have in common that go together.
