@@ -97,6 +97,7 @@ type capacityOptions struct {
 	sizes
 	parts          *regexp.Regexp
 	md, data, from string
+	note           string
 	verbose        bool
 }
 
@@ -119,6 +120,7 @@ func parseCapacity(args []string, stderr io.Writer) (o capacityOptions, err erro
 	flags.StringVar(&o.md, "md", "", "write the page to this `file`, too")
 	flags.StringVar(&o.data, "data", "", "write what was measured to this `file`")
 	flags.StringVar(&o.from, "from", "", "take what this `file` has, and measure only what -parts names")
+	flags.StringVar(&o.note, "note", "", "what the page is to say of the circumstances, as a `text`")
 	flags.BoolVar(&o.verbose, "v", false, "say more")
 	if err = flags.Parse(args); err != nil {
 		return o, err
@@ -218,7 +220,7 @@ func measure(ctx context.Context, o capacityOptions, args []string, data *measur
 		}
 		data.Runs[p.name] = &runOf{
 			Began: begin.UTC().Truncate(time.Second), Took: time.Since(begin).Seconds(), Command: shellCommand(append([]string{"-capacity"}, args...)),
-			Machine: b.machine(ctx), Revision: revision(),
+			Machine: b.machine(ctx), Revision: revision(), Note: o.note,
 		}
 		if o.data != "" {
 			if err := data.write(o.data); err != nil {

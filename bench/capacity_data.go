@@ -25,6 +25,7 @@ type runOf struct {
 	Took              float64 // s
 	Command           string
 	Machine, Revision string
+	Note              string
 }
 
 // cpu is microseconds of CPU, for each of something.

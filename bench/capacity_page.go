@@ -39,16 +39,23 @@ func (m *measured) head(s *strings.Builder) {
 		"cores for itself. CPU of the server is by INFO, that of the process by getrusage; what both use without locks is subtracted.\n\n")
 	for _, p := range parts {
 		r := m.Runs[p.name]
-		fmt.Fprintf(s, "- **%s**: %s, for %v, at %s; %s\n", p.name, r.Began.Format("2006-01-02 15:04 UTC"),
-			seconds(r.Took).Round(time.Second), r.Revision, r.Machine)
+		note := ""
+		if r.Note != "" {
+			note = "; " + r.Note
+		}
+		fmt.Fprintf(s, "- **%s**: %s, for %v, at %s%s\n", p.name, r.Began.Format("2006-01-02 15:04 UTC"),
+			seconds(r.Took).Round(time.Second), r.Revision, note)
 	}
-	var commands []string
+	var commands, machines []string
 	for _, p := range parts {
 		if c := "`" + m.Runs[p.name].Command + "`"; !slices.Contains(commands, c) {
 			commands = append(commands, c)
 		}
+		if machine := m.Runs[p.name].Machine; !slices.Contains(machines, machine) {
+			machines = append(machines, machine)
+		}
 	}
-	fmt.Fprintf(s, "\nBy %s.\n\n", strings.Join(commands, " and "))
+	fmt.Fprintf(s, "\nBy %s, on %s.\n\n", strings.Join(commands, " and "), strings.Join(machines, "; and on "))
 }
 
 func (m *measured) heldTable(s *strings.Builder) {
