@@ -39,7 +39,7 @@ func fullSizes() sizes {
 	return sizes{
 		numbers: []int{10_000, 100_000, 1_000_000}, ttl: time.Minute,
 		long: 10 * time.Minute, short: time.Minute, settle: 40 * time.Second, idle: 15 * time.Second,
-		lockers: 10_000, locks: 100, share: 4,
+		lockers: 10_000, locks: 100, share: 20,
 		busyLocks: 100_000, busyTTLs: []time.Duration{8 * time.Second, 4 * time.Second, 2 * time.Second},
 		clusterLocks: 100_000, processes: 4, handed: 256, waiters: 10_000,
 	}
@@ -115,7 +115,7 @@ func parseCapacity(args []string, stderr io.Writer) (o capacityOptions, err erro
 	flags.DurationVar(&o.idle, "idle", o.idle, "for how long a process without locks is watched, and what is short")
 	flags.IntVar(&o.lockers, "lockers", o.lockers, "`N` Lockers of a fleet")
 	flags.IntVar(&o.locks, "locks", o.locks, "`N` locks of each")
-	flags.IntVar(&o.share, "share", o.share, "`N` of them share a client of one connection")
+	flags.IntVar(&o.share, "share", o.share, "`N` of them share a client")
 	flags.IntVar(&o.waiters, "waiters", o.waiters, "`N` waiters")
 	flags.StringVar(&o.md, "md", "", "write the page to this `file`, too")
 	flags.StringVar(&o.data, "data", "", "write what was measured to this `file`")
@@ -165,7 +165,9 @@ func (s *sizes) check() error {
 
 // connections is how many connections the server has at most: a subscription of each Locker, those of the clients,
 // and what Lockers open for a while if a request has no answer.
-func (s *sizes) connections() int { return s.lockers + s.lockers/s.share + s.lockers/2 + 1000 }
+func (s *sizes) connections() int {
+	return s.lockers + (s.lockers/s.share+1)*poolSize + s.lockers/4 + 1000
+}
 
 func runCapacity(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parseCapacity(args, stderr)

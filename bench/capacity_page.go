@@ -73,7 +73,9 @@ func (m *measured) heldTable(s *strings.Builder) {
 	}
 	fmt.Fprintf(s, "\nFrom the cheapest to the dearest a renewal's CPU differs by %s in the process and by %s in the server. ",
 		times(most.Client/least.Client), times(most.Server/least.Server))
-	s.WriteString("A lock that was released leaves its fence in Redis for a day, so that the next holder's is larger: " +
+	s.WriteString("When a lock is one of many, its memory is in no cache of the CPU by the time it is renewed: what a renewal takes more is the wait for it, in the process, " +
+		"where the collection of garbage looks at all locks, too, and in Redis, which looks the key up. " +
+		"A lock that was released leaves its fence in Redis for a day, so that the next holder's is larger: " +
 		"names that were used within a day take memory, too. A shorter or a longer name takes as many bytes less or more; those here have " +
 		fmt.Sprintf("%d to %d. ", len(lockName)+2, len(fmt.Sprint(lockName, ":", last.Locks-1))) +
 		"A lock whose context's Done channel is in use takes 280 bytes more in the process ([bench.md](bench.md)).\n\n")
@@ -106,8 +108,8 @@ func (m *measured) fleetTable(s *strings.Builder) {
 	f, one := m.Fleet, m.Held[0]
 	n := float64(f.Lockers)
 	fmt.Fprintf(s, "## Many processes on one server\n\n%s Lockers with %d locks each, TTL %v, for %s. Each has a subscription of its own, as "+
-		"if it were a process; two processes of the fleet would not share anything, but here %s Lockers share a client "+
-		"of one connection and all are in one process, for want of file descriptors: %s connections in all.\n\n",
+		"if it were a process; processes would share nothing, but here all are in one, and %s Lockers share a client, "+
+		"for want of file descriptors: %s connections in all.\n\n",
 		number(n), f.Locks/f.Lockers, seconds(f.TTL), span(f.For), number(float64(f.Share)), number(f.Connections))
 	row(s, "", fmt.Sprintf("%s × %d locks", number(n), f.Locks/f.Lockers))
 	rule(s, 1)

@@ -20,6 +20,9 @@ func tenth(v float64) float64 {
 // and renewals after an outage, and for the server's own work.
 const planned = 0.5
 
+// tripLocks is how many locks a round trip of renewals is for at most.
+const tripLocks = 2048
+
 // costs is what things take of the server's core, in µs, and of memory, in bytes.
 type costs struct {
 	renewal, trip     float64 // of a renewal, and of the round trip in which it is
@@ -61,7 +64,7 @@ func (m *measured) costs() costs {
 // core is the share of a core that renewals take: of so many locks in so many processes.
 func (k costs) core(locks, processes float64, ttl time.Duration) float64 {
 	interval := ttl.Seconds() / 2
-	trips := min(locks, max(processes*k.tripsEach, locks/256))
+	trips := min(locks, max(processes*k.tripsEach, locks/tripLocks))
 	return (locks*k.early*k.renewal + trips*k.trip + processes*k.locker*interval) / interval / 1e6
 }
 

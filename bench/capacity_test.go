@@ -100,3 +100,22 @@ func TestCapacityArguments(t *testing.T) {
 		t.Errorf("a page of nothing: %v", err)
 	}
 }
+
+// TestCapacityPage: docs/capacity.md is the page of what was measured last.
+func TestCapacityPage(t *testing.T) {
+	m := new(measured)
+	if err := m.read("capacity.json"); err != nil {
+		t.Fatal(err)
+	}
+	want, err := m.page()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(want, "NaN") || strings.Contains(want, "Inf") {
+		t.Error("the page has a number that is none")
+	}
+	got, err := os.ReadFile("../docs/capacity.md")
+	if err != nil || string(got) != want {
+		t.Errorf("docs/capacity.md is not current (%v): go -C bench run . -capacity -from capacity.json -md ../docs/capacity.md", err)
+	}
+}

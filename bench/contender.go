@@ -30,7 +30,7 @@ type setup struct {
 	// Linger is for Holdfast alone: see workload.
 	Linger time.Duration
 	// Lockers is for Holdfast alone: so many of them, which count what they send. Share of them have a
-	// client of one connection between them, as if each were a process; 0: all have one with its defaults.
+	// client between them, for want of file descriptors for one each; 0: all have one, with its defaults.
 	Lockers, Share int
 	Cluster        bool // Addr is a node of one
 }

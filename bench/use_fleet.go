@@ -23,6 +23,10 @@ type usesFleet struct {
 	calls, callTrips       atomic.Int64
 }
 
+// poolSize is how many connections a client has at most that several Lockers share. With fewer than its Lockers ask at
+// once, one that breaks would hold all of them up.
+const poolSize = 10
+
 // openFleet makes the Lockers, and has each take a lock, so that its subscription is made.
 func openFleet(s setup) (contender, error) {
 	u := new(usesFleet)
@@ -30,7 +34,7 @@ func openFleet(s setup) (contender, error) {
 	for i := range s.Lockers {
 		switch {
 		case s.Share > 0 && i%s.Share == 0:
-			u.clients = append(u.clients, redis.NewClient(&redis.Options{Addr: s.Addr, PoolSize: 1}))
+			u.clients = append(u.clients, redis.NewClient(&redis.Options{Addr: s.Addr, PoolSize: poolSize}))
 		case s.Share == 0 && i == 0 && s.Cluster:
 			u.clients = append(u.clients, redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{s.Addr}}))
 		case s.Share == 0 && i == 0:
