@@ -222,7 +222,7 @@ func measure(ctx context.Context, o capacityOptions, args []string, data *measur
 		}
 		data.Runs[p.name] = &runOf{
 			Began: begin.UTC().Truncate(time.Second), Took: time.Since(begin).Seconds(), Command: shellCommand(append([]string{"-capacity"}, args...)),
-			Machine: b.machine(ctx), Revision: revision(), Note: o.note,
+			Machine: b.machine(ctx), Note: o.note,
 		}
 		if o.data != "" {
 			if err := data.write(o.data); err != nil {

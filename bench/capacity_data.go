@@ -21,11 +21,11 @@ type measured struct {
 
 // runOf says how a part was measured.
 type runOf struct {
-	Began             time.Time
-	Took              float64 // s
-	Command           string
-	Machine, Revision string
-	Note              string
+	Began   time.Time
+	Took    float64 // s
+	Command string
+	Machine string
+	Note    string
 }
 
 // cpu is microseconds of CPU, for each of something.

@@ -43,8 +43,8 @@ func (m *measured) head(s *strings.Builder) {
 		if r.Note != "" {
 			note = "; " + r.Note
 		}
-		fmt.Fprintf(s, "- **%s**: %s, for %v, at %s%s\n", p.name, r.Began.Format("2006-01-02 15:04 UTC"),
-			seconds(r.Took).Round(time.Second), r.Revision, note)
+		fmt.Fprintf(s, "- **%s**: %s, for %v%s\n", p.name, r.Began.Format("2006-01-02 15:04 UTC"),
+			seconds(r.Took).Round(time.Second), note)
 	}
 	var commands, machines []string
 	for _, p := range parts {

@@ -41,7 +41,8 @@ func TestCapacityQuick(t *testing.T) {
 				h.Locks, h.Lockers, h.TTL, h.Lost, each, h.For, h.Trips, h.Renewals)
 		}
 	}
-	if want := float64(m.Fleet.Lockers); m.Fleet.Connections < want || m.Fleet.Connections > want*2 {
+	// Each has one for its subscription, and some for its requests.
+	if want := float64(m.Fleet.Lockers); m.Fleet.Connections < want || m.Fleet.Connections > want*8 {
 		t.Errorf("%.0f Lockers have %.0f connections", want, m.Fleet.Connections)
 	}
 	for _, h := range m.HandOvers {
