@@ -123,12 +123,22 @@ func (s *Sender) Ask(ctx context.Context, call store.Call) (store.Reply, error) 
 
 // AskWhile is Ask, and while the lock's slot migrates it is sent again for as long as wanted says so.
 func (s *Sender) AskWhile(ctx context.Context, call store.Call, wanted func() bool) (store.Reply, error) {
+	var last error
 	for {
 		r, err := s.Ask(ctx, call)
 		if !store.Moving(err) || ctx.Err() != nil || !wanted() {
-			return r, err
+			return r, withLast(ctx, err, last)
 		}
+		last = err
 	}
+}
+
+// withLast adds to an error by which ctx ended a request why it had to be sent again.
+func withLast(ctx context.Context, err, last error) error {
+	if err == nil || last == nil || ctx.Err() == nil || store.Moving(err) {
+		return err
+	}
+	return errors.Join(err, last)
 }
 
 // AskOnce is Ask for a request that must not run twice. It is sent again only after Redis has said
@@ -140,14 +150,16 @@ func (s *Sender) AskOnce(ctx context.Context, call store.Call) (store.Reply, err
 func (s *Sender) ask(ctx context.Context, call store.Call, copies int) (store.Reply, error) {
 	end := s.conf.Clock.Now() + CleanupTime
 	pauses := backoff.Pauses{Least: leastPause, Most: MovingPause}
+	var last error
 	for {
 		f := s.Prepare(ctx, call)
 		f.copies = copies
 		f.Send(false)
 		r, err := f.Await()
 		if !store.Moving(err) {
-			return r, err
+			return r, withLast(ctx, err, last)
 		}
+		last = err
 		pause := pauses.Next()
 		if end-s.conf.Clock.Now() <= pause+leastPause {
 			return r, err
