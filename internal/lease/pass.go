@@ -25,11 +25,7 @@ func (l *Lease) Pass(h Holder, to Taker, waiting int) Holder {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.holder != h, l.lost != nil, l.stopped, !l.passable(terms):
-		return nil
-	case terms.Replicas > 0 && !l.replicated:
-		return nil
-	case !l.trust.Passable(&l.terms.Terms, now):
+	case !l.mayStay(h, now), !l.passable(terms):
 		return nil
 	case l.terms.TurnEvery > 0 && now-l.grantedAt >= l.terms.TurnEvery:
 		return nil // it is time to leave the lock to strangers
@@ -44,6 +40,18 @@ func (l *Lease) Pass(h Holder, to Taker, waiting int) Holder {
 	l.holder = to.Take(l, now, l.fence)
 	l.bound()
 	return l.holder
+}
+
+// mayStay reports whether the lease of h, whose work has ended, may be the next call's of this process without
+// a request, be it at once or after a rest. Called with mu held.
+func (l *Lease) mayStay(h Holder, now time.Duration) bool {
+	switch {
+	case l.holder != h, l.lost != nil, l.stopped, l.notPassable:
+		return false
+	case l.terms.Replicas > 0 && !l.replicated:
+		return false
+	}
+	return l.trust.Passable(&l.terms.Terms, now)
 }
 
 // MayPass reports whether the lease may ever be passed to a call with these terms.

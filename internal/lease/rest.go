@@ -11,11 +11,7 @@ func (l *Lease) mayRest(h Holder, now time.Duration) (until time.Duration) {
 	channel, epoch := l.lock.Env.Channel()
 	terms := l.terms
 	switch {
-	case l.holder != h, l.lost != nil, l.stopped, l.notPassable:
-		return 0
-	case terms.Replicas > 0 && !l.replicated:
-		return 0
-	case !l.trust.Passable(&terms.Terms, now):
+	case !l.mayStay(h, now):
 		return 0
 	case l.others, channel == "", epoch != l.epoch, !l.hasChannel.Load():
 		return 0

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/backoff"
+	"github.com/holdfast-go/holdfast/internal/endctx"
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/store"
 	"github.com/holdfast-go/holdfast/internal/trust"
@@ -137,15 +139,9 @@ func (qs *Queues) wakeFor(w *Waiter) (h lease.Holder, inUse bool) {
 
 // sleep pauses; false if ctx is done or the Locker closed.
 func (qs *Queues) sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(max(d, trust.MinGap))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-	case <-qs.Closed.Done():
-	}
-	return false
+	ctx, done := endctx.Either(ctx, qs.Closed)
+	defer done()
+	return backoff.Sleep(ctx, max(d, trust.MinGap))
 }
 
 // tryOn goes on with a try that has found the lock held by a lease that may rest. Its holder was asked to give

@@ -18,13 +18,9 @@ func (r *Releaser) giveBack(ctx context.Context, h Holder, e *Ending, minHold ti
 	var passed, wanted bool
 	if r.rest(h, minHold) <= 0 {
 		passed, wanted = r.Queues.Pass(l, h)
+		passed = passed || mayRest && !wanted && r.Queues.Rest(l, h)
 	}
 	if passed {
-		e.over = byRelease
-		h.Released(true)
-		return nil
-	}
-	if mayRest && !wanted && r.rest(h, minHold) <= 0 && r.Queues.Rest(l, h) {
 		e.over = byRelease
 		h.Released(true)
 		return nil
