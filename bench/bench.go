@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -96,12 +97,12 @@ func (r *roster) fail(lib *library, err error) {
 	r.b.note("%s: %s failed: %v", r.w.name, lib.name, err)
 }
 
-// turns has each library do something in turn, again and again, beginning with another
-// one each round, so that a slow second of the machine doesn't hit always the same.
+// turns has each library do something in turn, again and again, in another order each round: a slow second of
+// the machine must not hit always the same, and how fast a slice is depends on what ran before it.
 func (r *roster) turns(ctx context.Context, rounds int, do func(round int, lib *library) error) error {
 	for round := range rounds {
-		for i := range r.libs {
-			lib := r.libs[(round+i)%len(r.libs)]
+		for _, i := range rand.Perm(len(r.libs)) {
+			lib := r.libs[i]
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
