@@ -42,7 +42,7 @@ func TestQuick(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	md, svg := filepath.Join(t.TempDir(), "out.md"), filepath.Join(t.TempDir(), "out.svg")
 	args := []string{"-quick", "-held", "50", "-md", md, "-svg", svg,
-		"-run", "^(serial|one-lock|processes|hand-off|cut-off|deleted|held)$"}
+		"-run", "^(serial|serial-burst|one-lock|processes|hand-off|cut-off|deleted|held)$"}
 	if err := run(t.Context(), args, &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s", err, &stderr)
 	}
@@ -68,6 +68,7 @@ func TestQuick(t *testing.T) {
 		sane func(float64) bool
 	}{
 		{"one caller, loopback", append(all, baseline), some},
+		{"one caller, loopback, in bursts", append(all, baseline), some},
 		{"64 goroutines, 1 lock", all, some},
 		{"4 processes × 8, 1 lock", all, some},
 		{"… fewest ÷ most of a process", all, share},

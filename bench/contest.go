@@ -71,12 +71,18 @@ func (b *bench) contest(ctx context.Context, w *workload, c contest) (*roster, e
 	})
 }
 
-// serial is one caller that nobody disturbs.
-func serial(delay time.Duration) func(context.Context, *bench, *workload) ([]*figure, error) {
+// lone is one caller that nobody disturbs. With a pause it works in bursts of so many cycles.
+type lone struct {
+	delay time.Duration // each way
+	burst int
+	pause time.Duration
+}
+
+func serial(l lone) func(context.Context, *bench, *workload) ([]*figure, error) {
 	return func(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 		addr, where := b.addr, "loopback"
-		if delay > 0 {
-			p, err := newProxy(b.addr, delay)
+		if l.delay > 0 {
+			p, err := newProxy(b.addr, l.delay)
 			if err != nil {
 				return nil, err
 			}
@@ -85,12 +91,15 @@ func serial(delay time.Duration) func(context.Context, *bench, *workload) ([]*fi
 			if err != nil {
 				return nil, err
 			}
-			addr, where = p.addr(), fmt.Sprintf("a link of %v (a PING takes %v)", 2*delay, rtt.Round(10*time.Microsecond))
+			addr, where = p.addr(), fmt.Sprintf("a link of %v (a PING takes %v)", 2*l.delay, rtt.Round(10*time.Microsecond))
+		}
+		if l.pause > 0 {
+			where += ", in bursts"
 		}
 		rate := newFigure(w.row("one caller, "+where), "locks/s", higher)
 		r, err := b.contest(ctx, w, contest{
 			processes: 1, addr: addr, rounds: b.serialRounds,
-			order: order{Op: "cycle", Goroutines: 1, For: b.serialSlice},
+			order: order{Op: "cycle", Goroutines: 1, For: b.serialSlice, Burst: l.burst, Pause: l.pause},
 			record: func(lib *library, a []answer) {
 				rate.add(lib.name, a[0].Rate)
 			},

@@ -72,10 +72,19 @@ func (a *answer) add(b *answer) {
 
 func (r *runner) run(ctx context.Context, o order) {
 	begin := time.Now()
+	var paused time.Duration
 	for time.Since(begin) < o.For && ctx.Err() == nil {
-		r.once(ctx, o, begin)
+		if o.Pause > 0 {
+			slept := time.Now()
+			time.Sleep(o.Pause)
+			paused += time.Since(slept)
+		}
+		// A burst is always whole: if For cut it, its slow begin would count for more.
+		for n := 0; n < max(o.Burst, 1) && ctx.Err() == nil; n++ {
+			r.once(ctx, o, begin)
+		}
 	}
-	r.Rate = float64(r.Count) / time.Since(begin).Seconds()
+	r.Rate = float64(r.Count) / (time.Since(begin) - paused).Seconds()
 }
 
 func (r *runner) once(ctx context.Context, o order, begin time.Time) {

@@ -1,7 +1,7 @@
 // Command bench puts Holdfast and other Redis locks through the same workloads, in one
 // run, and prints medians and ratios.
 //
-//	go -C bench run .                                    # all of it, about 12 minutes
+//	go -C bench run .                                    # all of it, about 14 minutes
 //	go -C bench run . -quick                             # does it work? under a minute
 //	go -C bench run . -run serial -seconds 30            # one question, for longer
 //	go -C bench run . -md ../docs/bench.md -svg ../docs/bench.svg -readme ../README.md

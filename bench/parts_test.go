@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -76,6 +79,24 @@ func TestFigure(t *testing.T) {
 			t.Errorf("%v: %s", v, got)
 		}
 	}
+}
+
+// TestBursts has a lock that takes 0.1 ms, in bursts with pauses of 20 ms.
+func TestBursts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := runner{acquire: func(context.Context) (func() error, context.Context, error) {
+			time.Sleep(100 * time.Microsecond)
+			return func() error { return nil }, nil, nil
+		}}
+		begin := time.Now()
+		r.run(t.Context(), order{For: 100 * time.Millisecond, Burst: 20, Pause: 20 * time.Millisecond})
+		if took := time.Since(begin); r.Count != 100 || took != 110*time.Millisecond {
+			t.Errorf("%d cycles in %v, not 5 bursts of 20", r.Count, took)
+		}
+		if math.Abs(r.Rate-10_000) > 1 {
+			t.Errorf("%v cycles a second, not 10,000: pauses count, or too many are left out", r.Rate)
+		}
+	})
 }
 
 // TestProxy sends bytes to an echo through a proxy, and cuts it.

@@ -9,6 +9,7 @@ type order struct {
 
 	// cycle: from At on, acquire, keep for Hold or a quarter more or less, release, pause for Think, over and over for
 	// For. Shared: all on the lock Name; otherwise each goroutine has one of its own.
+	// Burst: so many cycles go together, after a Pause that the rate leaves out.
 	// Log: tell when each thing happened.
 	//
 	// prepare: get ready to hold N locks. take: acquire them, each goroutine with a pause of
@@ -25,6 +26,8 @@ type order struct {
 	For        time.Duration
 	Hold       time.Duration
 	Think      time.Duration
+	Burst      int
+	Pause      time.Duration
 	N          int
 	Stagger    time.Duration
 	Patience   time.Duration

@@ -39,14 +39,24 @@ class Runner(threading.Thread):
     def run(self):
         begin = time.monotonic_ns()
         end = begin + self.order["For"]
-        while time.monotonic_ns() < end:
+        paused, going = 0, True
+        while going and time.monotonic_ns() < end:
+            if self.order["Pause"]:
+                slept = time.monotonic_ns()
+                time.sleep(self.order["Pause"] / 1e9)
+                paused += time.monotonic_ns() - slept
+            going = self.burst(end)
+        self.rate = self.count * 1e9 / (time.monotonic_ns() - begin - paused)
+
+    def burst(self, end):
+        for _ in range(max(self.order["Burst"], 1)):
             try:
                 if not self.once(end):
-                    break
+                    return False
             except redis.RedisError as e:
                 self.failed += 1
                 self.failure = str(e)
-        self.rate = self.count * 1e9 / (time.monotonic_ns() - begin)
+        return True
 
     def once(self, end):
         o = self.order

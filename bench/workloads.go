@@ -42,16 +42,23 @@ var (
 	goLibraries = []string{ours, "rueidislock", "redislock", "redsync"}
 	withPython  = append([]string{python}, goLibraries...)
 	withBare    = append([]string{baseline}, goLibraries...)
+	withAll     = append([]string{python}, withBare...)
 )
 
 var workloads = []workload{
 	{
-		name: "serial", run: serial(0), who: append([]string{python}, withBare...),
-		about: "one goroutine acquires and releases a lock that nobody else wants, on loopback",
+		name: "serial", run: serial(lone{}), who: withAll,
+		about: "one goroutine acquires and releases a lock that nobody else wants, on loopback, without a pause: " +
+			"CPU and connections are in use all the time",
 	},
 	{
-		name: "serial-link", run: serial(500 * time.Microsecond), who: append([]string{python}, withBare...),
-		about: "the same through a TCP proxy that adds 0.5 ms each way",
+		name: "serial-burst", run: serial(lone{burst: 20, pause: 20 * time.Millisecond}), who: withAll,
+		about: "the same in bursts of 20 cycles, each after a pause of 20 ms in which CPU and connections go idle, as with " +
+			"a caller that needs a lock now and then. The rate leaves the pauses out",
+	},
+	{
+		name: "serial-link", run: serial(lone{delay: 500 * time.Microsecond}), who: withAll,
+		about: "as serial, through a TCP proxy that adds 0.5 ms each way",
 	},
 	{
 		name: "parallel", run: parallel, who: withBare,
@@ -59,11 +66,11 @@ var workloads = []workload{
 			"take turns on one interpreter",
 	},
 	{
-		name: "serial-warm", run: serial(0), who: withBare, warm: true,
+		name: "serial-warm", run: serial(lone{}), who: withBare, warm: true,
 		about: "as serial, but Holdfast's lock lingers for 10 s: its release goes to Redis only if another asks",
 	},
 	{
-		name: "serial-link-warm", run: serial(500 * time.Microsecond), who: withBare, warm: true,
+		name: "serial-link-warm", run: serial(lone{delay: 500 * time.Microsecond}), who: withBare, warm: true,
 		about: "as serial-link, but Holdfast's lock lingers",
 	},
 	{
