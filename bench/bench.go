@@ -122,7 +122,9 @@ func (r *roster) turns(ctx context.Context, rounds int, do func(round int, lib *
 func (r *roster) finish(figures ...*figure) []*figure {
 	for _, f := range figures {
 		for name := range r.failed {
-			f.texts[name] = "failed"
+			if f.about(name) {
+				f.texts[name] = "failed"
+			}
 		}
 	}
 	return figures

@@ -61,14 +61,16 @@ func TestQuick(t *testing.T) {
 	some := func(v float64) bool { return v > 0 }
 	share := func(v float64) bool { return v >= 0 && v <= 1 }
 	all := []string{ours, "rueidislock", "redislock", "redsync"}
-	told := all[:2]
+	told, fencing := all[:2], []string{ours, "redislock"}
 	for _, want := range []struct {
 		row  string
 		who  []string
 		sane func(float64) bool
 	}{
 		{"one caller, loopback", append(all, baseline), some},
+		{"one caller, loopback, each with a fence", fencing, some},
 		{"one caller, loopback, in bursts", append(all, baseline), some},
+		{"one caller, loopback, in bursts, each with a fence", fencing, some},
 		{"64 goroutines, 1 lock", all, some},
 		{"4 processes × 8, 1 lock", all, some},
 		{"… fewest ÷ most of a process", all, share},

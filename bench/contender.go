@@ -38,6 +38,7 @@ type setup struct {
 // library is a contender that can be chosen, and what the report says of it.
 type library struct {
 	name   string
+	column string // in which it is shown, in rows of its own; empty: one of its own
 	module string // of Go, whose version the report states
 	config string // how it is set up here
 	open   func(setup) (contender, error)
@@ -49,6 +50,7 @@ const (
 	ours     = "Holdfast"
 	python   = "redis-py"
 	baseline = "bare commands"
+	fenced   = "redislock with a fence"
 )
 
 // pollEvery is the pause between two tries where a library polls and leaves the interval
@@ -75,6 +77,11 @@ var libraries = []library{
 		name: "redislock", module: "github.com/bsm/redislock", open: openRedislock, key: asIs,
 		config: "`LinearBackoff(" + pollEvery.String() + ")`; it doesn't renew, so where a lock is held " +
 			"for longer than its TTL a goroutine for each lock calls `Refresh` at half the TTL",
+	},
+	{
+		name: fenced, column: "redislock", module: "github.com/bsm/redislock", open: openFenced, key: asIs,
+		config: "neither this version nor v0.10.0 has a fence, which Holdfast always has. So that like is compared with like, " +
+			"its `Obtain` runs a script here that does `SET NX PX` and `INCR`, the least that a fence takes; all else is its own",
 	},
 	{
 		name: "redsync", module: "github.com/go-redsync/redsync/v4", open: openRedsync, key: asIs,

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -97,14 +98,23 @@ func serial(l lone) func(context.Context, *bench, *workload) ([]*figure, error) 
 			where += ", in bursts"
 		}
 		rate := newFigure(w.row("one caller, "+where), "locks/s", higher)
+		// Without this row a fence's cost would pass for Holdfast's.
+		fence := newFigure(rate.name+", each with a fence", rate.unit, rate.better)
+		fence.only = []string{ours, fenced}
+		figures := []*figure{rate}
+		if slices.Contains(w.who, fenced) {
+			figures = append(figures, fence)
+		}
 		r, err := b.contest(ctx, w, contest{
 			processes: 1, addr: addr, rounds: b.serialRounds,
 			order: order{Op: "cycle", Goroutines: 1, For: b.serialSlice, Burst: l.burst, Pause: l.pause},
 			record: func(lib *library, a []answer) {
-				rate.add(lib.name, a[0].Rate)
+				for _, f := range figures {
+					f.add(lib.name, a[0].Rate)
+				}
 			},
 		})
-		return r.finish(rate), err
+		return r.finish(figures...), err
 	}
 }
 

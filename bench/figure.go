@@ -24,14 +24,36 @@ type figure struct {
 	better better
 	values map[string][]float64
 	texts  map[string]string // instead of values
+	only   []string          // whom it is about; nil: all but those without a column of their own
 }
 
 func newFigure(name, unit string, b better) *figure {
-	return &figure{name, unit, b, map[string][]float64{}, map[string]string{}}
+	return &figure{name, unit, b, map[string][]float64{}, map[string]string{}, nil}
+}
+
+// about says whether the library has a place in this row.
+func (f *figure) about(library string) bool {
+	if f.only != nil {
+		return slices.Contains(f.only, library)
+	}
+	lib := find(library)
+	return lib == nil || lib.column == ""
 }
 
 func (f *figure) add(library string, value float64) {
-	f.values[library] = append(f.values[library], value)
+	if f.about(library) {
+		f.values[library] = append(f.values[library], value)
+	}
+}
+
+// in is the library that this row has in a column.
+func (f *figure) in(column string) string {
+	for _, name := range f.only {
+		if find(name).column == column {
+			return name
+		}
+	}
+	return column
 }
 
 // value is the median over the rounds.

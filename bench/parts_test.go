@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
 func TestHist(t *testing.T) {
@@ -81,6 +83,29 @@ func TestFigure(t *testing.T) {
 	}
 }
 
+// TestFigureOnly has a row about two libraries, one of which has no column of its own.
+func TestFigureOnly(t *testing.T) {
+	all, two := newFigure("all", "u", higher), newFigure("two", "u", higher)
+	two.only = []string{ours, fenced}
+	for _, f := range []*figure{all, two} {
+		f.add(ours, 30)
+		f.add("redislock", 20)
+		f.add(fenced, 10)
+	}
+	for column, want := range map[string][2]string{ours: {"30", "30"}, "redislock": {"20 (1.50x)", "10 (3x)"}, "redsync": {"–", "–"}} {
+		if got := [2]string{all.cell(all.in(column)), two.cell(two.in(column))}; got != want {
+			t.Errorf("%s: %q, not %q", column, got, want)
+		}
+	}
+	r := roster{failed: map[string]bool{fenced: true, "redsync": true}}
+	r.finish(all, two)
+	for column, want := range map[string][2]string{"redislock": {"20 (1.50x)", "failed"}, "redsync": {"failed", "–"}} {
+		if got := [2]string{all.cell(all.in(column)), two.cell(two.in(column))}; got != want {
+			t.Errorf("%s, when two have failed: %q, not %q", column, got, want)
+		}
+	}
+}
+
 // TestBursts has a lock that takes 0.1 ms, in bursts with pauses of 20 ms.
 func TestBursts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -97,6 +122,39 @@ func TestBursts(t *testing.T) {
 			t.Errorf("%v cycles a second, not 10,000: pauses count, or too many are left out", r.Rate)
 		}
 	})
+}
+
+// TestRedislockFence has redislock with a fence: it is a lock as without, and each time it is taken counts.
+func TestRedislockFence(t *testing.T) {
+	needRedis(t)
+	server := redistest.Start(t)
+	admin := server.Client()
+	u, err := openFenced(setup{Addr: server.Addr(), TTL: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.close()
+	mine, others := u.lock("l"), u.lock("l")
+	for want := int64(1); want < 4; want++ {
+		release, _, err := mine(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fence, err := admin.Get(t.Context(), "l:fence").Int64(); err != nil || fence != want {
+			t.Errorf("fence %d, not %d: %v", fence, want, err)
+		}
+		if ttl := admin.PTTL(t.Context(), "l").Val(); ttl < 50*time.Second || ttl > time.Minute {
+			t.Errorf("TTL %v, not a minute", ttl)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if _, _, err := others(ctx); err == nil {
+			t.Error("two have the lock")
+		}
+		cancel()
+		if err := release(); err != nil || admin.Exists(t.Context(), "l").Val() != 0 {
+			t.Errorf("not released: %v", err)
+		}
+	}
 }
 
 // TestProxy sends bytes to an echo through a proxy, and cuts it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"math"
@@ -98,7 +99,7 @@ func grouped(done []section) (groups []group, low, high float64) {
 			g := group{title: title}
 			for _, lib := range libraries {
 				if r, ok := f.ratio(lib.name); ok {
-					g.bars = append(g.bars, bar{lib.name, r})
+					g.bars = append(g.bars, bar{cmp.Or(lib.column, lib.name), r})
 					low, high = min(low, r), max(high, r)
 				}
 			}

@@ -16,18 +16,18 @@ func (b *bench) report(ctx context.Context, args []string, begin time.Time, done
 		time.Since(begin).Round(time.Second), b.machine(ctx))
 	fmt.Fprintf(&s, "Medians over slices in turn. In parentheses: how many times better Holdfast is than that "+
 		"library, the median of the ratios round by round; below 1 it is worse.\n\n")
-	columns := b.columns(done)
+	columns := columns(takingPart(done))
 	fmt.Fprintf(&s, "| |  | %s |\n|---|---|%s\n", strings.Join(columns, " | "), strings.Repeat("--:|", len(columns)))
 	for _, d := range done {
 		for _, f := range d.figures {
 			fmt.Fprintf(&s, "| %s | %s |", f.name, f.unit)
 			for _, c := range columns {
-				fmt.Fprintf(&s, " %s |", f.cell(c))
+				fmt.Fprintf(&s, " %s |", f.cell(f.in(c)))
 			}
 			s.WriteByte('\n')
 		}
 	}
-	b.explain(&s, columns, done)
+	b.explain(&s, done)
 	return s.String()
 }
 
@@ -63,10 +63,20 @@ func insert(file, report string) error {
 	return os.WriteFile(file, []byte(strings.Join(parts, mark)), 0o644)
 }
 
-// columns are the libraries that were to take part.
-func (b *bench) columns(done []section) (names []string) {
-	for _, lib := range libraries {
+// takingPart are the libraries that were to take part.
+func takingPart(done []section) (libs []*library) {
+	for i := range libraries {
+		lib := &libraries[i]
 		if slices.ContainsFunc(done, func(d section) bool { return slices.Contains(d.who, lib.name) }) {
+			libs = append(libs, lib)
+		}
+	}
+	return libs
+}
+
+func columns(libs []*library) (names []string) {
+	for _, lib := range libs {
+		if lib.column == "" {
 			names = append(names, lib.name)
 		}
 	}
@@ -74,19 +84,18 @@ func (b *bench) columns(done []section) (names []string) {
 }
 
 // explain says how the libraries were set up, what was measured, and what went wrong.
-func (b *bench) explain(s *strings.Builder, columns []string, done []section) {
+func (b *bench) explain(s *strings.Builder, done []section) {
 	s.WriteString(explained + "; all but rueidislock on go-redis with its defaults:\n\n")
-	for _, name := range columns {
-		lib := find(name)
-		if why := b.absent[name]; why != "" {
-			fmt.Fprintf(s, "- **%s**: skipped, because %s\n", name, why)
+	for _, lib := range takingPart(done) {
+		if why := b.absent[lib.name]; why != "" {
+			fmt.Fprintf(s, "- **%s**: skipped, because %s\n", lib.name, why)
 			continue
 		}
 		version := b.version(lib)
-		if name == baseline {
+		if lib.name == baseline {
 			version = "go-redis " + version
 		}
-		fmt.Fprintf(s, "- **%s** %s: %s\n", name, version, lib.config)
+		fmt.Fprintf(s, "- **%s** %s: %s\n", lib.name, version, lib.config)
 	}
 	fmt.Fprintf(s, "\nThe TTL is %v where no other is given. What the rows are:\n\n", usualTTL)
 	for _, d := range done {

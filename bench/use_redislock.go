@@ -19,9 +19,13 @@ func openRedislock(s setup) (contender, error) {
 }
 
 func (u *usesRedislock) lock(name string) acquirer {
+	return u.with(u.locks, name)
+}
+
+func (u *usesRedislock) with(locks *redislock.Client, name string) acquirer {
 	opts := &redislock.Options{RetryStrategy: redislock.LinearBackoff(pollEvery)}
 	return func(ctx context.Context) (func() error, context.Context, error) {
-		l, err := u.locks.Obtain(ctx, name, u.TTL, opts)
+		l, err := locks.Obtain(ctx, name, u.TTL, opts)
 		if err != nil {
 			return nil, nil, err
 		}

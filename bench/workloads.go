@@ -43,16 +43,17 @@ var (
 	withPython  = append([]string{python}, goLibraries...)
 	withBare    = append([]string{baseline}, goLibraries...)
 	withAll     = append([]string{python}, withBare...)
+	withFenced  = append([]string{fenced}, withAll...)
 )
 
 var workloads = []workload{
 	{
-		name: "serial", run: serial(lone{}), who: withAll,
+		name: "serial", run: serial(lone{}), who: withFenced,
 		about: "one goroutine acquires and releases a lock that nobody else wants, on loopback, without a pause: " +
 			"CPU and connections are in use all the time",
 	},
 	{
-		name: "serial-burst", run: serial(lone{burst: 20, pause: 20 * time.Millisecond}), who: withAll,
+		name: "serial-burst", run: serial(lone{burst: 20, pause: 20 * time.Millisecond}), who: withFenced,
 		about: "the same in bursts of 20 cycles, each after a pause of 20 ms in which CPU and connections go idle, as with " +
 			"a caller that needs a lock now and then. The rate leaves the pauses out",
 	},
