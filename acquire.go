@@ -14,7 +14,7 @@ import (
 // call is one Acquire, TryAcquire or Resume. It is used again when it is over.
 type call struct {
 	queue.Waiter
-	m     *Mutex
+	m     *handle
 	conf  *config
 	began time.Duration // if somebody observes
 
@@ -51,14 +51,17 @@ func (c *call) sessionParent() context.Context {
 
 // begin checks what can be checked without Redis, and makes the call, which lasts until
 // done.
-func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, err error) {
+func (m *handle) begin(ctx context.Context, opts []Option) (c *call, err error) {
 	mustContext(ctx)
 	if m.err != nil {
 		return nil, m.err
 	}
 	conf := m.conf
 	if len(opts) > 0 {
-		if conf, err = conf.with(opts); err != nil {
+		if conf, err = conf.with(opts); err == nil {
+			err = m.fit(conf)
+		}
+		if err != nil {
 			return nil, err
 		}
 		conf = m.l.shared(conf)
@@ -69,10 +72,10 @@ func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, err error) {
 			return nil, ErrNested
 		}
 	}
-	if m.l.ctx.Err() != nil {
+	if m.l.engine.Ctx.Err() != nil {
 		return nil, ErrClosed
 	}
-	m.l.tasks.Enter() // Close waits for what this call leaves to be taken back
+	m.l.engine.Tasks.Enter() // Close waits for what this call leaves to be taken back
 	c = m.l.calls.Get().(*call)
 	c.m, c.conf = m, conf
 	c.Lock, c.Ctx, c.parent = &m.lock, ctx, ctx
@@ -84,7 +87,7 @@ func (m *Mutex) begin(ctx context.Context, opts []Option) (c *call, err error) {
 	}
 	c.Retry, c.Limit, c.Limited = conf.Retry, conf.Wait, conf.HasWait
 	if conf.observer != nil {
-		c.began = m.l.clock.Now()
+		c.began = m.l.engine.Clock.Now()
 	}
 	return c, nil
 }
@@ -98,36 +101,39 @@ func (c *call) done() {
 	*c = call{Waiter: c.Waiter}
 	c.Reset()
 	l.calls.Put(c)
-	l.tasks.Leave()
+	l.engine.Tasks.Leave()
 }
 
-func (m *Mutex) acquire(ctx context.Context, opts []Option, once bool) (*Session, error) {
+func (m *handle) acquire(ctx context.Context, opts []Option, once bool) (*Session, error) {
 	c, err := m.begin(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer c.done()
-	m.l.notify.Start()
+	if m.limit > 0 && c.conf.HasToken {
+		return nil, errTokenOfPermits
+	}
+	m.l.engine.Notify.Start()
 	var h lease.Holder
 	if once || c.Limited && c.Limit == 0 {
-		h, err = m.l.queues.Once(&c.Waiter)
+		h, err = m.l.engine.Queues.Once(&c.Waiter)
 	} else {
-		h, err = m.l.queues.Wait(&c.Waiter)
+		h, err = m.l.engine.Queues.Wait(&c.Waiter)
 	}
 	if h != nil && err != nil { // both at once
-		m.l.tasks.Go(func() { m.l.releaser.Discard(h.(*holder)) })
+		m.l.engine.Tasks.Go(func() { m.l.engine.Releaser.Discard(h.(*holder)) })
 	}
 	return c.conclude(h, operr.Ended(c.Ctx, err))
 }
 
-func (m *Mutex) resume(ctx context.Context, opts []Option, token string) (*Session, error) {
+func (m *handle) resume(ctx context.Context, opts []Option, token string) (*Session, error) {
 	c, err := m.begin(ctx, append(opts[:len(opts):len(opts)], WithToken(token)))
 	if err != nil {
 		return nil, err
 	}
 	defer c.done()
-	m.l.notify.Start()
-	h, err := m.l.queues.Resume(&c.Waiter)
+	m.l.engine.Notify.Start()
+	h, err := m.l.engine.Queues.Resume(&c.Waiter)
 	return c.conclude(h, operr.Ended(c.Ctx, err))
 }
 
@@ -164,7 +170,7 @@ func (c *call) watched(s *Session) error {
 // acknowledged waits until as many replicas have the lease as the options ask for. If too few have
 // it, the lock is given back.
 func (c *call) acknowledged(s *Session) error {
-	err := c.m.l.replicas.Wait(s.Context(), c.Ctx, s.lease, s.holder(), c.Terms(), c.conf.AckTimeout)
+	err := c.m.l.engine.Replicas.Wait(s.Context(), c.Ctx, s.lease, s.holder(), c.Terms(), c.conf.AckTimeout)
 	if err != nil {
 		c.undo(s)
 	}
@@ -174,7 +180,7 @@ func (c *call) acknowledged(s *Session) error {
 // undo gives back the lock of a session that nobody will hear of. A lease that was taken up stays its
 // token's.
 func (c *call) undo(s *Session) {
-	releaser := &c.m.l.releaser
+	releaser := &c.m.l.engine.Releaser
 	undo := releaser.Discard
 	if c.How == queue.Resumed {
 		undo = releaser.Abandon

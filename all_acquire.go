@@ -6,6 +6,7 @@ import (
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/queue"
+	"github.com/holdfast-go/holdfast/internal/settings"
 	"github.com/holdfast-go/holdfast/internal/several"
 )
 
@@ -21,7 +22,7 @@ func (l *Locker) acquireAll(ctx context.Context, op string, names []string, opts
 	if err != nil {
 		return nil, operr.Wrap(op, name, err)
 	}
-	l.notify.Start()
+	l.engine.Notify.Start()
 	at, err := a.take(calls, once || calls[0].Limited && calls[0].Limit == 0)
 	if err != nil {
 		a.undo(ctx, err)
@@ -42,6 +43,9 @@ func (l *Locker) beginAll(ctx context.Context, names []string, opts []Option) (a
 		var with *config
 		with, err = conf.with(opts)
 		conf = *with
+		if err == nil && conf.Weight != 0 {
+			err = invalid("%w", settings.ErrWeight)
+		}
 	}
 	a = &Sessions{l: l}
 	conf.all = a
@@ -56,7 +60,7 @@ func (l *Locker) beginAll(ctx context.Context, names []string, opts []Option) (a
 		}
 		calls = append(calls, c)
 	}
-	a.all.Init(calls[0].sessionParent(), l.clock.Now, ErrReleased)
+	a.all.Init(calls[0].sessionParent(), l.engine.Clock.Now, ErrReleased)
 	return a, calls, "", nil
 }
 
@@ -66,7 +70,7 @@ func (a *Sessions) take(calls []*call, once bool) (at int, err error) {
 	for i, c := range calls {
 		waiters[i] = &c.Waiter
 	}
-	return a.all.Take(a.l.queues, waiters, once, func(at int, h lease.Holder, err error) error {
+	return a.all.Take(a.l.engine.Queues, waiters, once, func(at int, h lease.Holder, err error) error {
 		_, err = calls[at].conclude(h, err)
 		return err
 	})
@@ -75,7 +79,7 @@ func (a *Sessions) take(calls []*call, once bool) (at int, err error) {
 // undo gives back what nobody will hear of.
 func (a *Sessions) undo(ctx context.Context, why error) {
 	a.all.End(why)
-	releaser := &a.l.releaser
+	releaser := &a.l.engine.Releaser
 	releaser.Undo(ctx, func() {
 		_ = a.each(func(s *Session) error { releaser.Discard(s.holder()); return nil })
 	})
@@ -83,7 +87,7 @@ func (a *Sessions) undo(ctx context.Context, why error) {
 
 // each calls f for all sessions at once. Their requests go together.
 func (a *Sessions) each(f func(*Session) error) error {
-	return a.all.Each(func(h *holder) error { return f(h.session()) }, a.l.send.Gather)
+	return a.all.Each(func(h *holder) error { return f(h.session()) }, a.l.engine.Send.Gather)
 }
 
 // String names the locks, without tokens.

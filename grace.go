@@ -6,9 +6,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/endctx"
+	"github.com/holdfast-go/holdfast/internal/engine"
 	"github.com/holdfast-go/holdfast/internal/grace"
-	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/settings"
 )
 
@@ -20,7 +19,7 @@ func (l *Locker) defaults() config {
 }
 
 // guard makes the Guard of the Locker's failover grace, nil without that.
-func (l *Locker) guard() *grace.Guard {
+func (l *Locker) guard(e *engine.Engine) *grace.Guard {
 	c := l.conf
 	f := &settings.Failover{TTL: c.TTL}
 	if c.Failover != nil {
@@ -31,20 +30,22 @@ func (l *Locker) guard() *grace.Guard {
 		return nil
 	}
 	c.Longest = c.TTL
-	return l.store.Guard(grace.New(grace.Config{
-		Grace: f.Grace, Window: f.Grace - f.Grace/51 - c.TTL, Now: l.clock.Now, Sharded: l.store.Sharded(),
+	return e.Store.Guard(grace.New(grace.Config{
+		Grace: f.Grace, Window: f.Grace - f.Grace/51 - c.TTL, Now: e.Clock.Now, Sharded: e.Store.Sharded(),
 		Changed: func(left time.Duration) {
 			c.warn("holdfast: the replication history has changed; no lock is given", slog.Duration("for", left))
 			c.observer.historyChanged(left)
 		},
-		Settled: func() { l.queues.Poke("") }, Longer: func(own, all time.Duration) {
+		Settled: func() { e.Queues.Poke("") }, Longer: func(own, all time.Duration) {
 			c.warn("holdfast: another's failover grace is longer, and counts", slog.Duration("own", own), slog.Duration("longest", all))
 		},
 	}))
 }
 
 // grace is how long the server of a lock gives none yet, as far as is known.
-func (l *Locker) grace(name string) time.Duration { return l.queues.Grace.Left(l.store.Server(name)) }
+func (l *Locker) grace(name string) time.Duration {
+	return l.engine.Queues.Grace.Left(l.engine.Store.Server(name))
+}
 
 // SettleHistory tells Redis that its present replication history has been known for long enough, so
 // that with [WithFailoverGrace] locks are given at once: for operators and for tests, who know that no
@@ -56,9 +57,7 @@ func (l *Locker) SettleHistory(ctx context.Context) error {
 		err = invalid("the Locker has no failover grace")
 	}
 	if err == nil {
-		bound, done := endctx.Either(ctx, l.ctx)
-		defer done()
-		err = operr.Ended(bound, l.store.Settle(bound))
+		err = l.engine.Settle(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("holdfast: settle the history: %w", err)

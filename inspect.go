@@ -43,13 +43,20 @@ type Info struct {
 	// begins a new hold.
 	Since   time.Time
 	HeldFor time.Duration
+
+	// Of permits: how many are in use, and the smallest limit of those who hold some, who may disagree.
+	// The TTL is that of the last of them, and Fence the last that was given; [Semaphore.Holders] has
+	// those of each. Both are 0 of a mutex, and if nobody holds any.
+	Permits, Limit int
 }
 
-func (m *Mutex) info(r store.Reply) Info { return Info(list.StateOf(r, m.l.grace(m.lock.Name))) }
+func (m *handle) info(r store.Reply) Info {
+	return Info(list.StateOf(m.lock.Kind, r, m.l.grace(m.lock.Name)))
+}
 
 // Inspect asks Redis who holds the lock. ctx bounds the request.
-func (m *Mutex) Inspect(ctx context.Context) (Info, error) {
-	r, err := m.ask(ctx, m.l.store.Inspect)
+func (m *handle) Inspect(ctx context.Context) (Info, error) {
+	r, err := m.ask(ctx, m.l.engine.Store.Inspect, false)
 	if err != nil {
 		return Info{}, operr.Wrap("inspect", m.lock.Name, err)
 	}
@@ -61,18 +68,24 @@ type Waiter struct {
 	Label string
 	// Alive is for how long the waiter counts as alive unless it asks again, which it does every
 	// few seconds. A waiter with 0 will be passed over.
-	Alive time.Duration
+	Alive   time.Duration
+	Permits int // how many it waits for; 0 of a mutex
 }
 
 // InspectQueue is [Mutex.Inspect] and also returns who waits, the next holder first.
-func (m *Mutex) InspectQueue(ctx context.Context) (Info, []Waiter, error) {
-	r, err := m.ask(ctx, m.l.store.InspectQueue)
+func (m *handle) InspectQueue(ctx context.Context) (_ Info, queue []Waiter, _ error) {
+	r, err := m.ask(ctx, m.l.engine.Store.InspectQueue, false)
 	if err != nil {
 		return Info{}, nil, operr.Wrap("inspect", m.lock.Name, err)
 	}
-	var queue []Waiter
+	if m.limit > 0 {
+		for _, w := range store.PermitWaiters(r) {
+			queue = append(queue, Waiter{w.Label, w.Alive, w.Permits})
+		}
+		return m.info(r), queue, nil
+	}
 	for _, w := range r.Queue {
-		queue = append(queue, Waiter(w))
+		queue = append(queue, Waiter{Label: w.Label, Alive: w.Alive})
 	}
 	return m.info(r), queue, nil
 }
@@ -97,15 +110,15 @@ func (l *Locker) List(ctx context.Context, pattern string) iter.Seq2[Entry, erro
 		pattern = "*"
 	}
 	return func(yield func(Entry, error) bool) {
-		ctx, done := endctx.Either(ctx, l.ctx)
+		ctx, done := endctx.Either(ctx, l.engine.Ctx)
 		defer done()
-		walker := list.Walker{Store: l.store, Send: l.send, Tasks: &l.tasks}
-		err := walker.Each(ctx, pattern, func(name string, r store.Reply, err error) bool {
+		walker := list.Walker{Store: l.engine.Store, Send: l.engine.Send, Tasks: &l.engine.Tasks}
+		err := walker.Each(ctx, pattern, func(lock store.Found, r store.Reply, err error) bool {
 			if err != nil {
-				return yield(Entry{Name: name}, operr.Wrap("inspect", name, operr.Ended(ctx, err)))
+				return yield(Entry{Name: lock.Name}, operr.Wrap("inspect", lock.Name, operr.Ended(ctx, err)))
 			}
-			info := Info(list.StateOf(r, 0))
-			return !info.Held && info.Waiters == 0 || yield(Entry{name, info}, nil)
+			info := Info(list.StateOf(lock.Kind, r, 0))
+			return !info.Held && info.Waiters == 0 || yield(Entry{lock.Name, info}, nil)
 		})
 		if err != nil {
 			yield(Entry{}, fmt.Errorf("holdfast: list the locks %s: %w", operr.Quote(pattern), operr.Ended(ctx, err)))
@@ -119,8 +132,8 @@ func (l *Locker) List(ctx context.Context, pattern string) iter.Seq2[Entry, erro
 // that only a minimum hold keeps is taken, too. ctx bounds the request. After an error it is not
 // known whether the lock was released: inspect it first, since a second call would take it from
 // the next holder.
-func (m *Mutex) ForceRelease(ctx context.Context) error {
-	_, err := m.askOnce(ctx, func(lock *store.Lock) store.Call { return m.l.store.Force(lock, 0) })
+func (m *handle) ForceRelease(ctx context.Context) error {
+	_, err := m.ask(ctx, func(lock *store.Lock) store.Call { return m.l.engine.Store.Force(lock, 0) }, true)
 	return m.forced(err)
 }
 
@@ -129,11 +142,11 @@ func (m *Mutex) ForceRelease(ctx context.Context) error {
 // ErrOtherFence, so it can be called again after an error. A stranger has no fence: see
 // [Mutex.ForceReleaseStranger]. Sessions of one process that pass the lock on among themselves
 // count as holders of one fence until the next renewal.
-func (m *Mutex) ForceReleaseFence(ctx context.Context, fence int64) error {
+func (m *handle) ForceReleaseFence(ctx context.Context, fence int64) error {
 	if fence <= 0 {
 		return m.forced(invalid("the fence %d is not positive", fence))
 	}
-	r, err := m.askOnce(ctx, func(lock *store.Lock) store.Call { return m.l.store.Force(lock, fence) })
+	r, err := m.ask(ctx, func(lock *store.Lock) store.Call { return m.l.engine.Store.Force(lock, fence) }, true)
 	switch {
 	case err != nil:
 	case r.Status == store.Taken:
@@ -148,12 +161,12 @@ func (m *Mutex) ForceReleaseFence(ctx context.Context, fence int64) error {
 // redis-py worker. If it is held through Holdfast by then, nothing is done and the error is
 // ErrOtherFence, which says the holder's fence. The stranger is not notified. After an error inspect
 // the lock first: a second call would take it from another stranger.
-func (m *Mutex) ForceReleaseStranger(ctx context.Context) error {
-	r, err := m.askOnce(ctx, m.l.store.ForceStranger)
+func (m *handle) ForceReleaseStranger(ctx context.Context) error {
+	r, err := m.ask(ctx, m.l.engine.Store.ForceStranger, true)
 	if err == nil && r.Status == store.Taken {
 		err = fmt.Errorf("%w: its fence is %d, and a stranger has none", ErrOtherFence, r.Fence)
 	}
 	return m.forced(err)
 }
 
-func (m *Mutex) forced(err error) error { return operr.Wrap("force the release of", m.lock.Name, err) }
+func (m *handle) forced(err error) error { return operr.Wrap("force the release of", m.lock.Name, err) }

@@ -19,11 +19,11 @@ import (
 // While Redis can't be reached, or gives an answer that may pass, such as LOADING, Lead goes on
 // trying until ctx ends: a program may start before its Redis. It logs the first, second, fourth…
 // failure at Warn. Wrong use, a wrong password and a [WithWaitTimeout] end it at once.
-func (m *Mutex) Lead(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
+func (m *handle) Lead(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
 	conf, _ := m.conf.with(opts) // what is wrong, acquire says
 	leader := term.Leader[*Session]{
 		Name: m.lock.Name, Acquire: func() (*Session, error) { return m.acquire(ctx, opts, false) },
-		Retry: conf.Retry, Closed: m.l.ctx, Final: []error{ErrNested, ErrInvalid},
+		Retry: conf.Retry, Closed: m.l.engine.Ctx, Final: []error{ErrNested, ErrInvalid},
 		Warn: conf.warn, Attrs: (*Session).attrs,
 	}
 	return leader.Lead(ctx, fn)

@@ -3,7 +3,6 @@ package holdfast
 import (
 	"context"
 
-	"github.com/holdfast-go/holdfast/internal/endctx"
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/store"
@@ -13,12 +12,17 @@ import (
 // Mutex is one lock. Its name identifies it to all users of the same Redis. A Mutex has no
 // state but its options: two Mutexes of one name are the same lock. It is safe for
 // concurrent use and must not be copied.
-type Mutex struct {
-	_    noCopy
-	l    *Locker
-	lock lease.Lock
-	conf *config
-	err  error // what is wrong with the name or the options
+type Mutex struct{ handle }
+
+// handle is what the kinds of locks have in common.
+type handle struct {
+	_      noCopy
+	l      *Locker
+	lock   lease.Lock
+	conf   *config
+	err    error // what is wrong with the name or the options
+	limit  int   // of permits; 0 of a mutex
+	weight int   // how many permits each session takes; 0 if options may say it
 }
 
 // noCopy makes go vet report copies.
@@ -32,32 +36,49 @@ func (*noCopy) Unlock() {}
 // Cluster, a name with a } and no {hash tag} is refused. Mutex does no I/O. If the name or
 // an option is refused, [Mutex.Err] and every use return an ErrInvalid that says why.
 func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
-	m := &Mutex{l: l, lock: lease.Lock{Env: &l.env, Name: name}}
-	if err := l.store.Validate(name); err != nil {
+	m := new(Mutex)
+	m.init(l, store.Mutex, name, opts)
+	return m
+}
+
+// init makes it the lock of that kind and name.
+func (m *handle) init(l *Locker, kind store.Kind, name string, opts []Option) {
+	m.l, m.lock.Env, m.lock.Kind, m.lock.Name = l, &l.engine.Env, kind, name
+	if err := l.engine.Store.Validate(name); err != nil {
 		m.err = invalid("%w", err)
 	}
 	conf, err := l.conf, l.confErr
-	if len(opts) > 0 {
+	if len(opts) > 0 || m.limit > 0 || conf.Weight != 0 {
 		conf, err = l.defaults().with(append(l.opts[:len(l.opts):len(l.opts)], opts...))
+		if err == nil {
+			err = m.fit(conf)
+		}
 		conf = l.shared(conf)
 	}
 	if m.conf = conf; m.err == nil {
 		m.err = err
 	}
-	return m
+}
+
+// fit refuses settings that are for another kind of lock, and completes the others.
+func (m *handle) fit(conf *config) error {
+	if err := conf.Share(m.limit, m.weight); err != nil {
+		return invalid("%w", err)
+	}
+	return nil
 }
 
 // Name returns the lock's name.
-func (m *Mutex) Name() string { return m.lock.Name }
+func (m *handle) Name() string { return m.lock.Name }
 
 // String names the lock. Without it, fmt would show a token that the options give.
-func (m *Mutex) String() string { return "holdfast lock " + operr.Quote(m.lock.Name) }
+func (m *handle) String() string { return "holdfast lock " + operr.Quote(m.lock.Name) }
 
 // GoString is String, for the same reason.
-func (m *Mutex) GoString() string { return m.String() }
+func (m *handle) GoString() string { return m.String() }
 
 // Err returns what is wrong with the lock's name or options, as an ErrInvalid, or nil.
-func (m *Mutex) Err() error { return operr.Wrap("lock", m.lock.Name, m.err) }
+func (m *handle) Err() error { return operr.Wrap("lock", m.lock.Name, m.err) }
 
 // Acquire takes the lock and returns the session that holds it. While others hold it,
 // Acquire waits; waiters are served in the order in which they came. ctx bounds the wait and,
@@ -74,7 +95,7 @@ func (m *Mutex) Err() error { return operr.Wrap("lock", m.lock.Name, m.err) }
 // If Acquire fails, it leaves nothing behind in Redis: a request that may have run is undone in
 // the background, until Redis answers or what it took has expired. If the server does not
 // answer, the end of ctx may be noticed 50 ms late.
-func (m *Mutex) Acquire(ctx context.Context, opts ...Option) (*Session, error) {
+func (m *handle) Acquire(ctx context.Context, opts ...Option) (*Session, error) {
 	s, err := m.acquire(ctx, opts, false)
 	return s, operr.Wrap("acquire", m.lock.Name, err)
 }
@@ -84,7 +105,7 @@ func (m *Mutex) Acquire(ctx context.Context, opts ...Option) (*Session, error) {
 // 5 s by default, or until ctx is done, which also bounds the hold; Acquire with a
 // [WithWaitTimeout] of 0 waits for the answer at most 1 s. Otherwise it is like
 // [Mutex.Acquire], and a helper's own context belongs into [WithWaitContext] here, too.
-func (m *Mutex) TryAcquire(ctx context.Context, opts ...Option) (*Session, error) {
+func (m *handle) TryAcquire(ctx context.Context, opts ...Option) (*Session, error) {
 	s, err := m.acquire(ctx, opts, true)
 	return s, operr.Wrap("try to acquire", m.lock.Name, err)
 }
@@ -110,7 +131,7 @@ func (m *Mutex) TryAcquire(ctx context.Context, opts ...Option) (*Session, error
 //	defer func() { err = errors.Join(err, release()) }()
 //
 // release may be called again, and concurrently.
-func (m *Mutex) Lock(ctx context.Context, opts ...Option) (_ context.Context, release func() error) {
+func (m *handle) Lock(ctx context.Context, opts ...Option) (_ context.Context, release func() error) {
 	s, err := m.Acquire(ctx, opts...)
 	if err != nil {
 		failed, cancel := context.WithCancelCause(ctx)
@@ -127,7 +148,7 @@ func (m *Mutex) Lock(ctx context.Context, opts ...Option) (_ context.Context, re
 // the lock when fn returns or panics. It returns fn's error. If the session ended before fn
 // returned (ErrLost, ErrMaxHold, ErrClosed), that cause is joined. If errors.Is(err, ErrLost), fn
 // may have overlapped with another holder's work for as long as it ignored its context.
-func (m *Mutex) Do(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
+func (m *handle) Do(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
 	s, err := m.Acquire(ctx, opts...)
 	if err != nil {
 		return err
@@ -141,38 +162,25 @@ func (m *Mutex) Do(ctx context.Context, fn func(context.Context) error, opts ...
 // [WithoutExpiry]. A session that held the lock until now is notified, and ends at its next
 // renewal at the latest. If the token does not hold the lock, the error is ErrGone or ErrTaken, both of
 // which are ErrLost. WithToken has no effect here. ctx is as in [Mutex.Acquire].
-func (m *Mutex) Resume(ctx context.Context, token string, opts ...Option) (*Session, error) {
+func (m *handle) Resume(ctx context.Context, token string, opts ...Option) (*Session, error) {
 	s, err := m.resume(ctx, opts, token)
 	return s, operr.Wrap("resume", m.lock.Name, err)
 }
 
 // Locked asks Redis whether anybody holds the lock. ctx bounds the request.
-func (m *Mutex) Locked(ctx context.Context) (bool, error) {
-	r, err := m.ask(ctx, m.l.store.Inspect)
+func (m *handle) Locked(ctx context.Context) (bool, error) {
+	r, err := m.ask(ctx, m.l.engine.Store.Inspect, false)
 	return err == nil && r.Status != store.Gone, operr.Wrap("look at", m.lock.Name, err)
 }
 
-// ask sends a request about the lock that is nobody's in particular.
-func (m *Mutex) ask(ctx context.Context, request func(*store.Lock) store.Call) (store.Reply, error) {
-	return m.asked(ctx, request, m.l.send.Ask)
-}
-
-// askOnce is ask for a request whose second run would not spare the next holder or, with a fence,
-// would find only that one.
-func (m *Mutex) askOnce(ctx context.Context, request func(*store.Lock) store.Call) (store.Reply, error) {
-	return m.asked(ctx, request, m.l.send.AskOnce)
-}
-
-func (m *Mutex) asked(ctx context.Context, request func(*store.Lock) store.Call,
-	ask func(context.Context, store.Call) (store.Reply, error)) (store.Reply, error) {
+// ask sends a request about the lock that is nobody's in particular. once: its second run would not spare
+// the next holder or, with a fence, would find only that one.
+func (m *handle) ask(ctx context.Context, request func(*store.Lock) store.Call, once bool) (store.Reply, error) {
 	mustContext(ctx)
 	if m.err != nil {
 		return store.Reply{}, m.err
 	}
-	ctx, done := endctx.Either(ctx, m.l.ctx)
-	defer done()
-	r, err := ask(ctx, request(m.lock.Keys()))
-	return r, operr.Ended(ctx, err)
+	return m.l.engine.Ask(ctx, request(m.lock.Keys()), once)
 }
 
 func mustContext(ctx context.Context) {

@@ -63,13 +63,13 @@ func WithObserver(o *Observer) Option { return func(c *config) { c.observer = o 
 
 func (o *Observer) acquired(s *Session, c *call) {
 	if o != nil && o.Acquired != nil {
-		o.Acquired(&s.ctx, c.m.lock.Name, Acquisition(c.How), c.m.l.clock.Now()-c.began)
+		o.Acquired(&s.ctx, c.m.lock.Name, Acquisition(c.How), c.m.l.engine.Clock.Now()-c.began)
 	}
 }
 
 func (o *Observer) notAcquired(c *call, err error) {
 	if o != nil && o.NotAcquired != nil {
-		o.NotAcquired(c.parent, c.m.lock.Name, err, c.m.l.clock.Now()-c.began)
+		o.NotAcquired(c.parent, c.m.lock.Name, err, c.m.l.engine.Clock.Now()-c.began)
 	}
 }
 

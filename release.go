@@ -29,7 +29,7 @@ import (
 // group has ended.
 func (s *Session) Release(ctx context.Context) error {
 	mustContext(ctx)
-	return s.wrap("release", s.m.l.releaser.Release(ctx, s.holder(), s.conf.MinHold))
+	return s.wrap("release", s.m.l.engine.Releaser.Release(ctx, s.holder(), s.conf.MinHold))
 }
 
 // Detach ends the session with ErrDetached, but keeps the lock: it waits for the groups as
@@ -39,7 +39,7 @@ func (s *Session) Release(ctx context.Context) error {
 // Releasing a detached session does nothing.
 func (s *Session) Detach(ctx context.Context) (string, error) {
 	mustContext(ctx)
-	if err := s.m.l.releaser.Detach(ctx, s.holder()); err != nil {
+	if err := s.m.l.engine.Releaser.Detach(ctx, s.holder()); err != nil {
 		return "", s.wrap("detach", err)
 	}
 	return s.lease.ID().Token(), nil

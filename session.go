@@ -20,7 +20,7 @@ import (
 // context is derived from the one given to Acquire, and is done before the lock can
 // expire in Redis. A Session is safe for concurrent use and must not be copied.
 type Session struct {
-	m     *Mutex
+	m     *handle
 	lease *lease.Lease
 	conf  *config
 	fence int64
@@ -38,7 +38,7 @@ func FromContext(ctx context.Context) (*Session, bool) {
 }
 
 // held is how long ago the session began.
-func (s *Session) held() time.Duration { return s.m.l.clock.Now() - s.began }
+func (s *Session) held() time.Duration { return s.m.l.engine.Clock.Now() - s.began }
 
 // Context returns the session's context. It is derived from the one given to Acquire, and is
 // done when the session ends; [context.Cause] returns the reason.
@@ -113,7 +113,7 @@ func (s *Session) check(ctx context.Context) error {
 // asker sends requests that are safe to repeat: see [send.Sender.AskWhile].
 func (s *Session) asker(ctx context.Context) func(store.Call) (store.Reply, error) {
 	return func(call store.Call) (store.Reply, error) {
-		r, err := s.m.l.send.AskWhile(ctx, call, func() bool { return s.Err() == nil })
+		r, err := s.m.l.engine.Send.AskWhile(ctx, call, func() bool { return s.Err() == nil })
 		return r, operr.Ended(ctx, err)
 	}
 }

@@ -3,7 +3,6 @@ package holdfast
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/drain"
@@ -11,23 +10,8 @@ import (
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/release"
 	"github.com/holdfast-go/holdfast/internal/trust"
-	"github.com/holdfast-go/holdfast/internal/watchdog"
 	"github.com/holdfast-go/holdfast/internal/within"
 )
-
-// newWatchdog makes what renews the leases of a Locker's sessions and ends a session in time if that
-// fails, and what the leases need for it. Package watchdog sends the renewals; a lease tells its holder.
-func newWatchdog(l *Locker) (*watchdog.Watchdog, lease.Env) {
-	dog := watchdog.New(watchdog.Config{
-		Store: l.store, Clock: l.clock, Tasks: &l.tasks, Closed: l.ctx,
-		Sent: func(locks int, took time.Duration) { l.conf.observer.sent(Renewals, locks, took) },
-	})
-	return dog, lease.Env{
-		Clock: l.clock, Store: l.store, Sched: dog.Sched(), Offset: rand.N(time.Minute), Events: l.queues,
-		Channel:  l.notify.Channel,
-		Patience: l.send.Patience,
-	}
-}
 
 // holder is a Session as its lease and its context see it.
 type holder Session
@@ -94,7 +78,7 @@ func (h *holder) String() string { return h.session().String() }
 // watchdog.
 func (h *holder) Lost(cause error) {
 	s := h.session()
-	s.m.l.tasks.Go(func() {
+	s.m.l.engine.Tasks.Go(func() {
 		s.conf.warn("holdfast: lock lost", s.attrs(cause)...)
 		s.conf.observer.lost(s, cause)
 	})

@@ -7,15 +7,7 @@ local ttl, channel = tonumber(ARGV[1]), split_info(ARGV[3])
 local held = LOCKS == 1 and SEEN[1] or read('GET', NAME)
 decode(LOCKS == 1 and SEEN[2] or read('GET', AUX))
 if UNSETTLED then
-  -- What NAME says may be old: it proves nothing to anybody, not even to its owner.
-  local place, nobody = 0, false
-  if find(ARGV[2], 'q', 1, true) and not withdrawn(OWNER) then
-    place = enqueue(OWNER, ttl, ARGV[3])
-    nobody = place > 0 and find(ARGV[2], 's', 1, true) and unheard(channel)
-  elseif A.q then
-    dequeue(attempt_of(OWNER))
-  end
-  return -9, 0, tonumber(A.f) or 0, place, (nobody and '!' or '') .. RUNNING
+  return unsettled(ttl, channel)
 end
 if held == TOKEN and A.o == OWNER then
   if UNSETTLED == false and A.q then dequeue(attempt_of(OWNER)) end -- it may have asked while unsettled

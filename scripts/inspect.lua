@@ -8,27 +8,12 @@
 --  -1  free     1  held through Holdfast     -7  held by a stranger (redis-py, say,
 --           or a key of another type)
 --   3  released, but kept by its minimum hold; fence and label are the last holder's
--- waiters is a text, empty if it was not asked for. For each waiter, in the order of the queue: for
---   how long, ms (15 digits), it still counts as alive; the length of its label (3); the label.
+-- waiters is a text (lib_waiting.lua), empty if it was not asked for.
 -- age is how long ago, ms, by the server's clock, the fence was given; 0 if the fence is ahead of that
 --   clock, or the lock is free or a stranger's.
 -- rest is 1 if the lease may rest (lib_lease.lua), else 0.
 --
 -- Running it again is safe: it writes nothing.
-local function waiting(order)
-  local now, list = math.floor(NOW / 1000), {}
-  for at = 1, #order, 36 do
-    local data = call('HGET', QUEUE, sub(order, at, at + 35))
-    if data then
-      local alive, channel = tonumber(sub(data, 1, 15)), tonumber(sub(data, 31, 33))
-      local size = sub(data, 34, 36)
-      list[#list + 1] = string.format('%015.0f%s', math.max(alive - now, 0), size)
-        .. sub(data, 37 + channel, 36 + channel + tonumber(size))
-    end
-  end
-  return table.concat(list)
-end
-
 local held = read('GET', NAME)
 local order = queue_order()
 local reply = {-1, 0, 0, #order / 36, '', '', 0, 0}

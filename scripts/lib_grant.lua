@@ -1,16 +1,5 @@
 -- lib_grant: gives NAME to the next in the queue.
 
--- write_queue takes those who are gone out of the queue, in which others are left. By pcall: NAME has
--- been given already, and an error would say that it was not.
-local function write_queue(order, gone, others)
-  if others == '' then
-    redis.pcall('DEL', QUEUE)
-  elseif others ~= order then
-    for _, waiter in ipairs(gone) do redis.pcall('HDEL', QUEUE, waiter) end
-    redis.pcall('HSET', QUEUE, 'q', others)
-  end
-end
-
 -- grant_next gives NAME, which is free or given up by its holder, to the first in the queue that is
 -- alive; to the asker, if there is one and nobody is before it. It returns the new owner, its fence
 -- and TTL, whether others wait, and whether the fence is ahead of the clock. If nobody is there it

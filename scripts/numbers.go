@@ -18,8 +18,11 @@ const (
 	// MaxTurn is the longest strangers' turn: MAX_TURN in lib_turn.lua.
 	MaxTurn = 10 * time.Second
 	// WaiterDigits is the length of the first number of a waiter in inspect's list, and
-	// WaiterHead that of both: see inspect.lua.
+	// WaiterHead that of both: see lib_waiting.lua.
 	WaiterDigits, WaiterHead = 15, 18
+	// WantLen is the length of a want, with which the label of a waiter for permits begins, FenceLen that
+	// of a fence, and Never the end of a lease without expiry: see lib_permits.lua and permits_inspect.lua.
+	WantLen, FenceLen, Never = 20, 16, 999_999_999_999_999
 	// MaxFence bounds fences: a Lua number holds all integers below it.
 	MaxFence = 1 << 53
 )

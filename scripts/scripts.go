@@ -80,7 +80,7 @@ var (
 	Release    = perLock(3, release()...)
 	Force      = perLock(3, force()...)
 	Resume     = perLock(2, resume()...)
-	Inspect    = perLock(3, "lib_now", "lib_aux", "lib_lease", one, "inspect")
+	Inspect    = perLock(3, "lib_now", "lib_aux", "lib_lease", "lib_waiting", one, "inspect")
 
 	Free     = perLock(2, "lib_now", "lib_fence", "lib_aux", "lib_lost", "lib_lease", "lib_install", "lib_tombstone", one, "free")
 	Renew    = perLock(2, "lib_aux", "lib_lost", "lib_lease", "lib_ttl", one, "renew")
@@ -92,20 +92,58 @@ var (
 	Touch = script(1, lua("touch"))
 )
 
-// Graced are the scripts that can give a lock to somebody, for a Locker with a failover grace: they do
-// so only in a replication history that the call names. Look is for nothing else.
-var Graced = struct{ Acquire, AcquireAll, Release, Force, Resume, Look *Script }{
-	Acquire:    graced(perLock(3, acquire("lib_said", "lib_settled")...)),
-	AcquireAll: graced(together(3, acquireAll("lib_said", "lib_settled")...)),
-	Release:    graced(perLock(3, append([]string{"lib_said"}, release("lib_settled")...)...)),
-	Force:      graced(perLock(3, force("lib_said", "lib_settled")...)),
-	Resume:     graced(perLock(2, resume("lib_said", "lib_settled")...)),
-	Look:       script(1, lua("look")),
+// Set is the scripts of a kind of lock, nil for what that kind does without.
+type Set struct {
+	Acquire, AcquireAll, Resume    *Script
+	Renew, Extend, Check, Announce *Script // of a holder
+	Release, Free, Drop            *Script
+	Inspect, Force                 *Script
 }
+
+// Mutex are the scripts of a mutex.
+var Mutex = &Set{
+	Acquire: Acquire, AcquireAll: AcquireAll, Resume: Resume, Renew: Renew, Extend: Extend, Check: Check,
+	Announce: Announce, Release: Release, Free: Free, Drop: Drop, Inspect: Inspect, Force: Force,
+}
+
+// GracedMutex are those for a Locker with a failover grace: they give a lock to somebody only in a
+// replication history that the call names. Look is for nothing else.
+var (
+	GracedMutex = func() *Set {
+		g := *Mutex
+		g.Acquire = graced(perLock(3, acquire("lib_said", "lib_settled")...))
+		g.AcquireAll = graced(together(3, acquireAll("lib_said", "lib_settled")...))
+		g.Release = graced(perLock(3, append([]string{"lib_said"}, release("lib_settled")...)...))
+		g.Force = graced(perLock(3, force("lib_said", "lib_settled")...))
+		g.Resume = graced(perLock(2, resume("lib_said", "lib_settled")...))
+		return &g
+	}()
+	Look = graced(script(1, lua("look")))
+)
+
+// Permits are the scripts of those who hold permits, and GracedPermits those for a Locker with a failover
+// grace.
+var (
+	Permits = &Set{
+		Acquire: permits("acquire"), Resume: permits("resume"), Renew: permits("renew"), Extend: permits("extend"),
+		Check: permits("check"), Announce: permits("announce"), Release: permits("release"),
+		Inspect: permits("inspect"), Force: permits("force"),
+	}
+	GracedPermits = func() *Set {
+		g := *Permits
+		for name, s := range map[string]**Script{"acquire": &g.Acquire, "resume": &g.Resume, "release": &g.Release, "force": &g.Force} {
+			*s = graced(permits(name, "lib_said", "lib_settled"))
+		}
+		return &g
+	}()
+)
 
 // Younger has, for each script that says that a lease is there, one that does not say so where a younger
 // history than the server's was seen: its last argument is the older ones.
-var Younger = map[*Script]*Script{Renew: younger(Renew), Extend: younger(Extend), Check: younger(Check), Touch: younger(Touch)}
+var Younger = map[*Script]*Script{
+	Renew: younger(Renew), Extend: younger(Extend), Check: younger(Check), Touch: younger(Touch),
+	Permits.Renew: younger(Permits.Renew), Permits.Extend: younger(Permits.Extend), Permits.Check: younger(Permits.Check),
+}
 
 func younger(s *Script) *Script { return script(s.Keys, lua("lib_older")+s.Source) }
 
@@ -119,25 +157,51 @@ func graced(s *Script) *Script {
 
 func acquire(more ...string) []string {
 	return append(more, "lib_preread", "lib_now", "acquire", "lib_fence", "lib_aux", "lib_lease",
-		"lib_publish", "lib_turn", "lib_queue", one, "acquire_rest", "lib_install", "lib_grant", "acquire_free_rest")
+		"lib_publish", "lib_turn", "lib_queue", "lib_unsettled", one, "acquire_rest", "lib_install", "lib_served", "lib_grant", "acquire_free_rest")
 }
 
 func acquireAll(more ...string) []string {
 	return append(more, "lib_preread", "lib_now", "lib_fence", "lib_aux", "lib_lease", "lib_publish", "lib_turn",
-		"lib_queue", obstacle, one, "acquire_rest", "lib_install", "lib_grant", "acquire_free_rest")
+		"lib_queue", "lib_unsettled", obstacle, one, "acquire_rest", "lib_install", "lib_served", "lib_grant", "acquire_free_rest")
 }
 
 func release(more ...string) []string {
 	parts := append([]string{"lib_preread", "release"}, more...)
 	return append(parts, "lib_now", "lib_fence", "lib_aux", "lib_lost", "lib_lease", "lib_install", "lib_tombstone",
-		"lib_publish", "lib_turn", "lib_start_turn", "lib_queue", "lib_grant", "lib_keep", one, "release_rest")
+		"lib_publish", "lib_turn", "lib_start_turn", "lib_queue", "lib_served", "lib_grant", "lib_keep", one, "release_rest")
 }
 
 func force(more ...string) []string {
 	return append(more, "lib_now", "lib_fence", "lib_aux", "lib_lease", "lib_install",
-		"lib_publish", "lib_turn", "lib_queue", "lib_grant", one, "force")
+		"lib_publish", "lib_turn", "lib_queue", "lib_served", "lib_grant", one, "force")
 }
 
 func resume(more ...string) []string {
 	return append(more, "lib_now", "lib_fence", "lib_aux", "lib_lease", "lib_install", "lib_ttl", "lib_publish", one, "resume")
+}
+
+// permits returns the script of that name for those who hold permits.
+func permits(name string, more ...string) *Script {
+	parts := append(more, "lib_now")
+	for _, part := range []struct{ name, in string }{
+		{"lib_fence", "acquire release force resume"},
+		{"lib_aux", name},
+		{"lib_lost", "release renew"},
+		{"lib_lease", name},
+		{"lib_install", "release"},
+		{"lib_tombstone", "release"},
+		{"lib_publish", "acquire release force resume"},
+		{"lib_turn", "acquire release force"},
+		{"lib_queue", "acquire release force"},
+		{"lib_permits", name},
+		{"lib_unsettled", "acquire"},
+		{"lib_served", "acquire release force"},
+		{"lib_permit_grant", "acquire release force"},
+		{"lib_waiting", "inspect"},
+	} {
+		if strings.Contains(part.in, name) {
+			parts = append(parts, part.name)
+		}
+	}
+	return perLock(3, append(parts, one, "permits_"+name)...)
 }

@@ -21,12 +21,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var all = map[string]*Script{
 	"acquire": Acquire, "acquire_all": AcquireAll, "release": Release, "force": Force, "inspect": Inspect, "resume": Resume, "free": Free,
 	"renew": Renew, "extend": Extend, "check": Check, "announce": Announce, "drop": Drop, "touch": Touch,
-	"look": Graced.Look,
+	"look":            Look,
+	"permits_acquire": Permits.Acquire, "permits_resume": Permits.Resume, "permits_renew": Permits.Renew, "permits_extend": Permits.Extend,
+	"permits_check": Permits.Check, "permits_announce": Permits.Announce, "permits_release": Permits.Release,
+	"permits_inspect": Permits.Inspect, "permits_force": Permits.Force,
 }
 
 // graces is the scripts that a Locker with a failover grace has instead of those of that name.
 var graces = map[string]*Script{
-	"acquire": Graced.Acquire, "release": Graced.Release, "force": Graced.Force, "resume": Graced.Resume,
+	"acquire": GracedMutex.Acquire, "release": GracedMutex.Release, "force": GracedMutex.Force, "resume": GracedMutex.Resume,
+	"permits_acquire": GracedPermits.Acquire, "permits_release": GracedPermits.Release, "permits_force": GracedPermits.Force,
+	"permits_resume": GracedPermits.Resume,
 }
 
 // each calls f for each script there is.

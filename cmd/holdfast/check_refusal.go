@@ -20,7 +20,7 @@ type refusal struct {
 
 // named are the commands that the library, its client and check itself send, as errors name
 // them. An error that names any other is not understood.
-var named = words(`evalsha eval get mget set del pttl pexpire persist hget hset hdel time
+var named = words(`evalsha eval get mget set del pttl pexpire persist hget hset hdel hgetall time
 	publish pubsub|numsub subscribe unsubscribe ping scan wait script|load
 	select readonly asking command cluster|slots cluster|info client|setname hello auth
 	info config|get acl|whoami sentinel|master sentinel|ckquorum`)

@@ -38,6 +38,7 @@ func abilities(name, channel string, cluster bool) []ability {
 		{warn, "From Redis 7.4 and Valkey 8 on, scripts are sent whole again and again beside an application that sends many of its own.",
 			[][]any{{"script", "load", "return 1"}}},
 		{warn, "ls and top can't list locks.", [][]any{{"scan", 0, "count", 1}}},
+		{warn, "Semaphores and read-write locks do not work.", [][]any{{"hgetall", name}}},
 		{warn, "WithReplicas does not work.", [][]any{{"wait", 0, 1}}},
 	}
 	if cluster {

@@ -16,7 +16,7 @@ import (
 func enough(t *testing.T, places ...string) (rights []string) {
 	t.Helper()
 	all := redistest.Rights(t)
-	for _, place := range append([]string{"everywhere", "recommended", "WithReplicas", "Locker.List"}, places...) {
+	for _, place := range append([]string{"everywhere", "recommended", "WithReplicas", "Locker.List", "Semaphore, RWMutex"}, places...) {
 		if len(all[place]) == 0 {
 			t.Fatalf("docs/acl.md has no rights for %q", place)
 		}
@@ -66,9 +66,10 @@ func TestCheckRights(t *testing.T) {
 func TestCheckRightsEach(t *testing.T) {
 	t.Parallel()
 	all := enough(t)
-	waits := []string{"&holdfast:2:w:*", "+publish", "+pubsub|numsub", "+subscribe", "+unsubscribe", "+ping", "+info", "+eval", "+script|load", "+scan", "+wait"}
+	waits := []string{"&holdfast:2:w:*", "+publish", "+pubsub|numsub", "+subscribe", "+unsubscribe", "+ping", "+info", "+eval", "+script|load", "+scan", "+hgetall", "+wait"}
 	means := map[string]string{
 		"+scan": "ls and top can't list locks. All else works.", "+wait": "WithReplicas does not work. All else works.",
+		"+hgetall": "Semaphores and read-write locks do not work. All else works.",
 	}
 	look := func(t *testing.T, right string, missing ...string) {
 		t.Parallel()

@@ -31,6 +31,7 @@ var floors = [][]string{
 	{"internal/lease", "internal/notify", "internal/send"},
 	{"internal/list", "internal/queue", "internal/replicas", "internal/settings", "internal/watchdog"},
 	{"internal/release", "internal/several", "internal/term"},
+	{"internal/engine"},
 	{"."},
 	{"election", "internal/tick"},
 	{"internal/debian", "internal/redistest"},

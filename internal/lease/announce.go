@@ -43,7 +43,7 @@ func (l *Lease) announcement(now time.Duration, out []Request) []Request {
 	if l.trust.Until() == trust.Forever {
 		r.Bound = l.terms.Every()
 	}
-	r.Call = new(l.lock.Env.Store.Announce(store.Attempt{ID: l.ID(), Label: l.terms.Label, Channel: channel}))
+	r.Call = new(l.lock.Env.Store.Announce(store.Attempt{ID: l.ID(), Want: l.lock.Want(l.terms), Label: l.terms.Label, Channel: channel}))
 	return append(out, r)
 }
 

@@ -70,18 +70,35 @@ type Taker interface {
 	Take(l *Lease, from time.Duration, fence int64) Holder
 }
 
-// Lock is what the leases of one Mutex share. It must not be copied.
+// Lock is what the leases of one Mutex, or one Semaphore, share. It must not be copied.
 type Lock struct {
 	Env  *Env
 	Name string
+	Kind store.Kind
 	keys atomic.Pointer[store.Lock]
+}
+
+// Key tells the lock from those of other names and kinds. Messages name a lock by it.
+func (k *Lock) Key() string {
+	if k.Kind == store.Mutex {
+		return k.Name
+	}
+	return k.Keys().Queue()
+}
+
+// Want is what is asked for under these terms, in the form in which scripts have it.
+func (k *Lock) Want(terms *Terms) string {
+	if k.Kind == store.Mutex {
+		return ""
+	}
+	return store.Want(terms.Weight, terms.Limit)
 }
 
 // Keys returns the lock's keys, which most often its last request had, too.
 func (k *Lock) Keys() *store.Lock {
 	keys := k.keys.Load()
 	if keys == nil {
-		keys = k.Env.Store.Lock(k.Name)
+		keys = k.Env.Store.Lock(k.Kind, k.Name)
 		k.keys.Store(keys)
 	}
 	return keys
@@ -161,6 +178,12 @@ func (l *Lease) Sched() *schedule.Slot { return &l.slot }
 
 // Name returns the lock's name.
 func (l *Lease) Name() string { return l.lock.Name }
+
+// Key is the lock's.
+func (l *Lease) Key() string { return l.lock.Key() }
+
+// Shared reports whether the lease is for permits: others may have some beside it.
+func (l *Lease) Shared() bool { return l.lock.Kind != store.Mutex }
 
 // Terms returns those of the first Holder.
 func (l *Lease) Terms() *Terms { return l.terms }

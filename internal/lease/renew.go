@@ -97,7 +97,7 @@ func (l *Lease) renewal(now time.Duration) Request {
 	switch {
 	case r.Number == 0:
 		r.Call = new(env.Store.Check(l.ID()))
-	case r.Numbered, l.notPassable, l.resting, r.Keep, fence != 0, terms.NoExpiry:
+	case l.Shared(), r.Numbered, l.notPassable, l.resting, r.Keep, fence != 0, terms.NoExpiry:
 		r.Call = new(env.Store.Renew(l.ID(), l.terms.RedisTTL(), numbered, r.Keep, fence))
 	default: // nobody else knows the token, and Redis has nothing more to be told
 		l.dropCache()

@@ -17,13 +17,15 @@ type Terms struct {
 	Label     string
 	Replicas  int           // how many must have an acquisition
 	Linger    time.Duration // for how long a lease rests that nobody waits for; 0: not at all
+	Weight    int           // how many permits a session takes; 0 of a mutex
+	Limit     int           // how many permits may be in use then
 	TurnEvery time.Duration // how often the lock is left free for strangers; 0: never
 	TurnGap   time.Duration
 }
 
 // Same reports whether a lease taken under these terms serves a call with the others.
 func (t *Terms) Same(o *Terms) bool {
-	return t == o || t.Terms == o.Terms && t.Replicas == o.Replicas && t.Linger == o.Linger && t.TurnEvery == o.TurnEvery &&
+	return t == o || t.Terms == o.Terms && t.Replicas == o.Replicas && t.Linger == o.Linger && t.Weight == o.Weight && t.Limit == o.Limit && t.TurnEvery == o.TurnEvery &&
 		t.TurnGap == o.TurnGap && t.Label == o.Label && !t.HasToken && !o.HasToken
 }
 

@@ -23,26 +23,26 @@ type Walker struct {
 // Each calls found for each lock whose name matches a pattern of Redis's KEYS, with what Inspect
 // replied or the error that the lock had, until found returns false. An error of Each is one that
 // ended the walk, ctx's cause if ctx is done.
-func (w Walker) Each(ctx context.Context, pattern string, found func(name string, r store.Reply, err error) bool) error {
+func (w Walker) Each(ctx context.Context, pattern string, found func(lock store.Found, r store.Reply, err error) bool) error {
 	scan := w.Store.Scan(pattern)
 	for {
-		names, err := w.page(ctx, scan)
+		locks, err := w.page(ctx, scan)
 		if err == store.ErrEndOfScan {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if more, err := w.ask(ctx, names, found); !more {
+		if more, err := w.ask(ctx, locks, found); !more {
 			return err
 		}
 	}
 }
 
 // page returns the next page of a scan, or ctx's cause if ctx is done before.
-func (w Walker) page(ctx context.Context, scan *store.Scan) ([]string, error) {
+func (w Walker) page(ctx context.Context, scan *store.Scan) ([]store.Found, error) {
 	type page struct {
-		names []string
+		locks []store.Found
 		err   error
 	}
 	if ctx.Err() != nil { // the client may not look at it
@@ -50,30 +50,30 @@ func (w Walker) page(ctx context.Context, scan *store.Scan) ([]string, error) {
 	}
 	got := make(chan page, 1)
 	w.Tasks.Go(func() {
-		names, err := scan.Next(ctx)
-		got <- page{names, err}
+		locks, err := scan.Next(ctx)
+		got <- page{locks, err}
 	})
 	select {
 	case p := <-got:
-		return p.names, send.CauseOf(ctx, p.err)
+		return p.locks, send.CauseOf(ctx, p.err)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 }
 
 // ask asks about locks, all at once, and reports whether to go on.
-func (w Walker) ask(ctx context.Context, names []string, found func(string, store.Reply, error) bool) (more bool, _ error) {
-	asked := make([]send.InFlight, len(names))
-	for i, name := range names {
-		asked[i] = w.Send.Prepare(ctx, w.Store.Inspect(w.Store.Lock(name)))
+func (w Walker) ask(ctx context.Context, locks []store.Found, found func(store.Found, store.Reply, error) bool) (more bool, _ error) {
+	asked := make([]send.InFlight, len(locks))
+	for i, lock := range locks {
+		asked[i] = w.Send.Prepare(ctx, w.Store.Inspect(w.Store.Lock(lock.Kind, lock.Name)))
 		asked[i].Send(false)
 	}
-	for i, name := range names {
+	for i, lock := range locks {
 		r, err := asked[i].Await()
 		if err != nil && ctx.Err() != nil { // it is the walk that has ended
 			return false, err
 		}
-		if !found(name, r, err) {
+		if !found(lock, r, err) {
 			return false, nil
 		}
 	}

@@ -83,7 +83,7 @@ func onFake(t *testing.T, test func(t *testing.T, r *rig)) {
 // lock has the name held.
 func (r *rig) lock(t *testing.T, name string) {
 	t.Helper()
-	id := store.NewID(store.NewLock(name), fmt.Sprintf("%036d", 7), "")
+	id := store.NewID(store.NewLock(store.Mutex, name), fmt.Sprintf("%036d", 7), "")
 	got, err := r.Send.Ask(t.Context(), r.Store.Acquire(store.Attempt{ID: id, TTL: time.Hour}, false))
 	if err != nil || got.Status != store.Held {
 		t.Fatalf("%s: %v, %v", name, got.Status, err)
@@ -111,7 +111,8 @@ func TestEach(t *testing.T) {
 					r.lock(t, name)
 				}
 				var found []string
-				err := r.Each(t.Context(), tc.pattern, func(name string, got store.Reply, err error) bool {
+				err := r.Each(t.Context(), tc.pattern, func(lock store.Found, got store.Reply, err error) bool {
+					name := lock.Name
 					if err != nil || got.Status != store.Held || got.TTL <= 0 {
 						t.Errorf("%s: %+v, %v", name, got, err)
 					}
@@ -138,7 +139,8 @@ func TestEachError(t *testing.T) {
 		}
 		r.fails = "b"
 		failed, held := 0, 0
-		err := r.Each(t.Context(), "*", func(name string, got store.Reply, err error) bool {
+		err := r.Each(t.Context(), "*", func(lock store.Found, got store.Reply, err error) bool {
+			name := lock.Name
 			switch {
 			case name == "b" && err == errFails:
 				failed++
@@ -161,8 +163,8 @@ func TestScanError(t *testing.T) {
 		r.lock(t, "a")
 		r.fake.M.SetError("NOPERM you may not scan")
 		defer r.fake.M.SetError("")
-		err := r.Each(t.Context(), "*", func(name string, _ store.Reply, _ error) bool {
-			t.Errorf("it found %s", name)
+		err := r.Each(t.Context(), "*", func(lock store.Found, _ store.Reply, _ error) bool {
+			t.Errorf("it found %s", lock.Name)
 			return true
 		})
 		if err == nil || err.Error() != "NOPERM you may not scan" {
@@ -193,7 +195,8 @@ func TestEachEnds(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(context.Background())
 				began, ended := time.Now(), time.Time{}
 				tc.prepare(r, func() { ended = time.Now(); cancel(errStop) })
-				err := r.Each(ctx, "*", func(name string, _ store.Reply, err error) bool {
+				err := r.Each(ctx, "*", func(lock store.Found, _ store.Reply, err error) bool {
+					name := lock.Name
 					t.Errorf("it found %s, %v", name, err)
 					return true
 				})

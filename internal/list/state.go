@@ -22,10 +22,19 @@ type State struct {
 
 	Since   time.Time
 	HeldFor time.Duration
+
+	Permits, Limit int
 }
 
 // StateOf makes the state of the reply to an inspection. grace is for how long no lock is given yet.
-func StateOf(r store.Reply, grace time.Duration) State {
+func StateOf(kind store.Kind, r store.Reply, grace time.Duration) State {
+	if kind == store.Permits && r.Status != store.Stranger {
+		used, limit, _ := store.Holders(r)
+		return State{
+			Held: used > 0, Permits: used, Limit: limit, Fence: r.Fence, Waiters: int(r.Place), Grace: grace,
+			TTL: max(r.TTL, 0), NoExpiry: r.TTL < 0,
+		}
+	}
 	if r.Status == store.Gone {
 		return State{Waiters: int(r.Place), Grace: grace}
 	}

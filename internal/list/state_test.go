@@ -26,7 +26,7 @@ func TestStateOf(t *testing.T) {
 		"without expiry": {store.Reply{Status: store.Held, Fence: fence, TTL: store.NoExpiry},
 			list.State{Held: true, Fence: fence, NoExpiry: true, Since: since, Grace: time.Minute}},
 	} {
-		if got := list.StateOf(c.reply, time.Minute); got != c.want {
+		if got := list.StateOf(store.Mutex, c.reply, time.Minute); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}

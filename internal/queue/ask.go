@@ -16,6 +16,10 @@ import (
 // While the answer is not there, a grant may come: then there is neither.
 func (qs *Queues) try(ctx context.Context, w *Waiter, a *Attempt, queue bool) (*lease.Lease, store.Reply, error) {
 	qs.mu.Lock()
+	if w.given != nil { // passed on since it was told to ask; another has its attempt
+		qs.mu.Unlock()
+		return nil, store.Reply{}, nil
+	}
 	a.Channel, a.epoch = qs.Notify.Channel()
 	a.askNow = false
 	a.inFlight++

@@ -47,7 +47,9 @@ func newAttempt(w *Waiter) *Attempt {
 	if terms.Linger > 0 && !terms.HasToken {
 		a.uid[6] = a.uid[6]&0x0f | 0x80 // the scripts tell by it that the lease may rest
 	}
-	a.Attempt = store.Attempt{ID: store.NewID(w.Lock.Keys(), a.uid.String(), terms.Token), TTL: terms.TTL, Label: terms.Label}
+	a.Attempt = store.Attempt{
+		ID: store.NewID(w.Lock.Keys(), a.uid.String(), terms.Token), TTL: terms.TTL, Want: w.Lock.Want(terms), Label: terms.Label,
+	}
 	return a
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/scripts"
 )
 
@@ -28,11 +29,9 @@ func (qs *Queues) Message(text string) {
 		if q == nil {
 			return
 		}
-		if q.lease != nil {
-			q.lease.OthersWait()
-			if r := q.rest(); r != nil {
-				qs.endRest(r)
-			}
+		q.leases.each((*lease.Lease).OthersWait)
+		if r := q.rest(); r != nil {
+			qs.endRest(r)
 		}
 		if q.attempt != nil { // the answer that gives it the lock may still be on its way
 			q.attempt.others = true
@@ -46,12 +45,12 @@ func (qs *Queues) Message(text string) {
 	case "p": // it is left free for strangers, and then it is the attempt's turn
 		qs.onTurn(rest)
 	case "c": // the lock was taken away: ask
-		if q := qs.of[rest]; q != nil && q.lease != nil {
+		if q := qs.of[rest]; q != nil {
 			if r := q.rest(); r != nil {
 				qs.endRest(r)
 				return
 			}
-			q.lease.Ask()
+			q.leases.each((*lease.Lease).Ask)
 		}
 	}
 }

@@ -13,8 +13,8 @@ func (qs *Queues) held(l *lease.Lease) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	if l.Kept() { // Dropped may have come before
-		q := qs.queue(l.Name())
-		q.lease = l
+		q := qs.queue(l.Key())
+		q.leases.add(l)
 		q.advance() // the lease before may have been one to hope for
 	}
 }
@@ -23,7 +23,7 @@ func (qs *Queues) held(l *lease.Lease) {
 func (qs *Queues) NotPassable(l *lease.Lease) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	if q := qs.of[l.Name()]; q != nil {
+	if q := qs.of[l.Key()]; q != nil {
 		q.advance()
 	}
 }
@@ -32,12 +32,12 @@ func (qs *Queues) NotPassable(l *lease.Lease) {
 func (qs *Queues) Dropped(l *lease.Lease) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	q := qs.of[l.Name()]
+	q := qs.of[l.Key()]
 	r, rested := l.Holder().(*rest)
 	switch {
 	case l.Kept(): // it may have been passed on just now
 	case rested && l.GivenBack(): // Released comes
-	case q == nil || q.lease != l:
+	case q == nil || !q.leases.has(l):
 		if rested {
 			qs.rests.remove(r)
 		}
@@ -48,54 +48,66 @@ func (qs *Queues) Dropped(l *lease.Lease) {
 
 // drop takes a lease out of its queue. Called with mu held.
 func (qs *Queues) drop(q *queue, l *lease.Lease) {
-	if q.lease == l {
-		if r := q.rest(); r != nil {
+	if q.leases.has(l) {
+		if r := q.rest(); r != nil && r.lease == l {
 			qs.rests.remove(r)
 		}
-		q.lease = nil
+		q.leases.remove(l)
 		q.advance()
-		qs.tidy(l.Name(), q)
+		qs.tidy(l.Key(), q)
 	}
 }
 
 // Pass gives the lease of h, whose work has ended, to the first of the queue, and reports whether
 // it could, and whether anybody waits who needs the lease.
 func (qs *Queues) Pass(l *lease.Lease, h lease.Holder) (passed, wanted bool) {
-	passed, wanted = qs.passOn(l, h)
+	passed, wanted, left := qs.passOn(l, h)
+	if left != nil {
+		qs.withdraw(left)
+	}
 	if passed && !l.Watch() {
 		l.End(qs.errClosed()) // Close came in between, and did not see the lease
 	}
 	return passed, wanted
 }
 
-func (qs *Queues) passOn(l *lease.Lease, h lease.Holder) (passed, wanted bool) {
+func (qs *Queues) passOn(l *lease.Lease, h lease.Holder) (passed, wanted bool, left *Attempt) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	q := qs.wanting(l)
-	if q == nil {
-		return false, false
+	q, w := qs.wanting(l)
+	if w == nil {
+		return false, false, nil
 	}
 	if qs.closed() {
-		return false, true
+		return false, true, nil
 	}
-	w := q.first
-	next := l.Pass(h, w.To, q.waiting)
+	next := l.Pass(h, w.To, int(q.waiting))
 	if next == nil {
-		return false, true
+		return false, true, nil
 	}
 	w.How = Passed
-	q.give(l, next)
-	return true, true
+	return true, true, q.give(w, l, next)
 }
 
-// wanting returns the lease's queue if somebody waits there who has not asked Redis for the lock
-// itself; else nil. Called with mu held.
-func (qs *Queues) wanting(l *lease.Lease) *queue {
-	q := qs.of[l.Name()]
-	if q == nil || q.lease != l || q.first == nil || q.first.asker {
-		return nil
+// wanting returns the lease's queue, and who of it is to have the lease if it is passed on; nil if
+// nobody. Of a mutex that is the first, unless it has asked Redis itself. Of permits the first always
+// asks Redis, which may have some that are free; but one whose answer is under way may have them
+// already, and then the next is served before it. Called with mu held.
+func (qs *Queues) wanting(l *lease.Lease) (*queue, *Waiter) {
+	q := qs.of[l.Key()]
+	if q == nil || !q.leases.has(l) || q.first == nil {
+		return nil, nil
 	}
-	return q
+	switch w := q.first; {
+	case !w.asker:
+		return q, w
+	case !l.Shared():
+		return nil, nil
+	case q.attempt != nil && q.attempt.inFlight > 0:
+		return q, w.next
+	default:
+		return q, w
+	}
 }
 
 // Successor returns the attempt that takes a place in Redis's queue when the lease is released there,
@@ -104,11 +116,10 @@ func (qs *Queues) wanting(l *lease.Lease) *queue {
 func (qs *Queues) Successor(l *lease.Lease) *Attempt {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	q := qs.wanting(l)
-	if q == nil || q.first.terms().NoExpiry { // without expiry it has to confirm first: see try
+	q, w := qs.wanting(l)
+	if w == nil || l.Shared() || w.terms().NoExpiry { // without expiry it has to confirm first: see try
 		return nil
 	}
-	w := q.first
 	w.asker = true // it is notified when the answer is there
 	a := newAttempt(w)
 	a.Channel, a.epoch = qs.Notify.Channel()
@@ -125,7 +136,7 @@ func (qs *Queues) Released(l *lease.Lease, successor *Attempt, sent time.Duratio
 func (qs *Queues) released(l *lease.Lease, successor *Attempt, sent time.Duration, r store.Reply, inDoubt bool, err error) (report notify.Report) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	q := qs.of[l.Name()]
+	q := qs.of[l.Key()]
 	if q == nil {
 		return report
 	}

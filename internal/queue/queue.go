@@ -43,18 +43,18 @@ type Config struct {
 type Queues struct {
 	Config
 	mu    sync.Mutex
-	of    map[string]*queue // by the lock's name
+	of    map[string]*queue // by the lock's key
 	rests rests
 }
 
 // queue is one lock's. It is there while somebody waits in it, or a lease of this process holds the
 // lock.
 type queue struct {
+	leases
 	first, last *Waiter
-	waiting     int
-	lease       *lease.Lease // of this process that holds the lock, if any
-	attempt     *Attempt     // the asker's, in Redis; nil before it asks
-	hasAnswered bool         // Redis has answered something
+	attempt     *Attempt // the asker's, in Redis; nil before it asks
+	waiting     int32
+	hasAnswered bool // Redis has answered something
 }
 
 // New returns empty queues.
@@ -70,20 +70,20 @@ func (qs *Queues) Len() int {
 // closed reports whether the Locker is closed.
 func (qs *Queues) closed() bool { return qs.Closed.Err() != nil }
 
-// queue returns the queue of that name. Called with mu held.
-func (qs *Queues) queue(name string) *queue {
-	q := qs.of[name]
+// queue returns the queue of that key. Called with mu held.
+func (qs *Queues) queue(key string) *queue {
+	q := qs.of[key]
 	if q == nil {
 		q = new(queue)
-		qs.of[name] = q
+		qs.of[key] = q
 	}
 	return q
 }
 
 // tidy drops a queue in which nothing is. Called with mu held.
-func (qs *Queues) tidy(name string, q *queue) {
-	if q.first == nil && q.lease == nil {
-		delete(qs.of, name)
+func (qs *Queues) tidy(key string, q *queue) {
+	if q.first == nil && q.leases.none() {
+		delete(qs.of, key)
 	}
 }
 
@@ -92,7 +92,7 @@ func (qs *Queues) enqueue(w *Waiter) lease.Holder {
 	over := w.Ctx.Err() != nil
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	q := qs.queue(w.Lock.Name)
+	q := qs.queue(w.Lock.Key())
 	if h := qs.wake(q, w, over); h != nil {
 		return h
 	}
@@ -140,20 +140,42 @@ func (q *queue) remove(w *Waiter) {
 	q.waiting--
 }
 
-// give gives the first of the queue a lease. Called with mu held.
-func (q *queue) give(l *lease.Lease, h lease.Holder) {
-	w := q.first
+// give gives a waiter a lease. It returns the attempt that nobody needs any more, if there is one.
+// Called with mu held.
+func (q *queue) give(w *Waiter, l *lease.Lease, h lease.Holder) (left *Attempt) {
 	q.remove(w)
 	w.given = h
-	q.lease = l
+	q.leases.add(l)
+	if w.asker {
+		left = q.bequeath(w)
+	}
 	w.notify()
 	q.advance()
+	return left
 }
 
 // serve gives the asker the lease of its attempt. Called with mu held.
 func (q *queue) serve(l *lease.Lease) {
 	q.attempt = nil
-	q.give(l, l.Holder())
+	q.give(q.first, l, l.Holder())
+}
+
+// bequeath gives the attempt of w, the asker, which was just removed, to the next waiter, place and all,
+// or returns it if that can't use it. Called with mu held.
+func (q *queue) bequeath(w *Waiter) *Attempt {
+	a := q.attempt
+	if a == nil {
+		return nil
+	}
+	if next := q.first; next != nil && a.terms.Same(next.terms()) {
+		next.asker = true
+		// It may have no place in Redis: the last try of w gave the place up.
+		a.askNow = a.askNow || !a.queued || a.inDoubt || w.told
+		next.notify()
+		return nil
+	}
+	q.attempt = nil
+	return a
 }
 
 // leave takes a waiter out of its queue and returns what must be undone: the lease that came
@@ -166,25 +188,16 @@ func (qs *Queues) leave(w *Waiter) (lease.Holder, *Attempt) {
 	}
 	q := w.queue
 	q.remove(w)
-	a := q.attempt
-	if !w.asker {
-		a = nil
-	} else if a != nil {
-		if a.inFlight > 0 {
+	var left *Attempt
+	if w.asker {
+		if a := q.attempt; a != nil && a.inFlight > 0 {
 			a.inDoubt = true
 		}
-		if next := q.first; next != nil && a.terms.Same(next.terms()) {
-			next.asker = true
-			// It may have no place in Redis: the last try of w gave the place up.
-			a.askNow = a.askNow || !a.queued || a.inDoubt || w.told
-			next.notify()
-			return nil, nil
-		}
-		q.attempt = nil
+		left = q.bequeath(w)
 	}
 	q.advance()
-	qs.tidy(w.Lock.Name, q)
-	return nil, a
+	qs.tidy(w.Lock.Key(), q)
+	return nil, left
 }
 
 // fail tells an error that the asker met before Redis ever answered to those who wait with it: they
@@ -192,7 +205,7 @@ func (qs *Queues) leave(w *Waiter) (lease.Holder, *Attempt) {
 func (qs *Queues) fail(q *queue, err error) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	if q.hasAnswered || q.lease != nil {
+	if q.hasAnswered || !q.leases.none() {
 		return
 	}
 	for w := q.first; w != nil; w = w.next {

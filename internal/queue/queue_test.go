@@ -56,7 +56,7 @@ func TestLeaveOthers(t *testing.T) {
 		q := r.qs.of["a"]
 		for i, left := range []int{2, 1} { // the second, and then the third
 			h, gone := r.qs.leave(&calls[i+1].Waiter)
-			if h != nil || gone != nil || q.waiting != left || q.attempt != a || q.first != &calls[0].Waiter || q.last.next != nil {
+			if h != nil || gone != nil || int(q.waiting) != left || q.attempt != a || q.first != &calls[0].Waiter || q.last.next != nil {
 				t.Errorf("%v, %v, %d wait", h, gone, q.waiting)
 			}
 		}

@@ -84,7 +84,7 @@ func (qs *Queues) Rest(l *lease.Lease, h lease.Holder) bool {
 	}
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	q := qs.of[l.Name()]
+	q := qs.of[l.Key()]
 	if q == nil || q.lease != l || q.first != nil || qs.closed() {
 		return false
 	}
@@ -132,7 +132,7 @@ func (qs *Queues) wakeFor(w *Waiter) (h lease.Holder, inUse bool) {
 	over := w.Ctx.Err() != nil
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
-	q := qs.of[w.Lock.Name]
+	q := qs.of[w.Lock.Key()]
 	h = qs.wake(q, w, over)
 	return h, h == nil && q != nil && q.lease != nil && q.lease.InUse()
 }
@@ -148,7 +148,7 @@ func (qs *Queues) sleep(ctx context.Context, d time.Duration) bool {
 // the lock back if it does, and to say so if it does not.
 func (qs *Queues) tryOn(w *Waiter, a *Attempt) (lease.Holder, error) {
 	qs.mu.Lock()
-	q := qs.queue(w.Lock.Name)
+	q := qs.queue(w.Lock.Key())
 	alone := q.first == nil
 	if alone {
 		q.append(w)

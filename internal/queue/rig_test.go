@@ -274,7 +274,7 @@ func (s *session) release() {
 // inspect asks Redis who has the lock, and how many wait there.
 func (r *rig) inspect(name string) (status store.Status, waiting int64) {
 	r.t.Helper()
-	got, err := r.qs.Send.Ask(context.Background(), r.qs.Store.Inspect(store.NewLock(name)))
+	got, err := r.qs.Send.Ask(context.Background(), r.qs.Store.Inspect(store.NewLock(store.Mutex, name)))
 	if err != nil {
 		r.t.Fatal(err)
 	}

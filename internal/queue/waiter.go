@@ -209,7 +209,7 @@ func (w *Waiter) wait() (lease.Holder, error) {
 // because another one asks.
 func (qs *Queues) graceOf(w *Waiter, last error) error {
 	qs.mu.Lock()
-	asks := w.asker || w.queue.lease != nil
+	asks := w.asker || !w.queue.leases.none()
 	qs.mu.Unlock()
 	if asks || last != nil {
 		return last

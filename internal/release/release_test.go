@@ -153,7 +153,7 @@ func (s *session) ending() Ending {
 // status is what Redis says of the lock.
 func (r *rig) status() store.Status {
 	r.t.Helper()
-	got, err := r.Send.Ask(context.Background(), r.Store.Inspect(store.NewLock("a")))
+	got, err := r.Send.Ask(context.Background(), r.Store.Inspect(store.NewLock(store.Mutex, "a")))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -123,7 +123,7 @@ func onFake(t *testing.T, test func(*testing.T, *fake, *Sender)) {
 	})
 }
 
-func call(name string) store.Call { return store.Call{Lock: store.NewLock(name)} }
+func call(name string) store.Call { return store.Call{Lock: store.NewLock(store.Mutex, name)} }
 
 // ask sends n requests at once, and returns when all are answered.
 func ask(t *testing.T, s *Sender, n int) {

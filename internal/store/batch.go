@@ -176,10 +176,10 @@ func (b *batch) decodeShort(v any) bool {
 	}
 	r, kind := Reply{Status: Held}, b.calls[0].Lock.kind
 	switch {
-	case b.script == kind.acquire && n >= minFence && n < scripts.MaxFence:
+	case b.script == kind.Acquire && n >= minFence && n < scripts.MaxFence:
 		ttl, _ := b.calls[0].args[0].(int64)
 		r.TTL, r.Fence = time.Duration(ttl)*time.Millisecond, n
-	case b.script == kind.release && n == 1:
+	case b.script == kind.Release && n == 1:
 	default:
 		return false
 	}

@@ -16,7 +16,7 @@ import (
 func TestBatches(t *testing.T) {
 	s := New(redis.NewClient(&redis.Options{}))
 	defer s.client.Close()
-	id := func(name string) ID { return NewID(NewLock(name), "x", "") }
+	id := func(name string) ID { return NewID(NewLock(Mutex, name), "x", "") }
 	renew := func(name string, ttl time.Duration) Call { return s.Renew(id(name), ttl, 0, false, 0) }
 	calls := []Call{
 		renew("a", time.Second), s.Check(id("b")), renew("c", time.Minute), renew("d", time.Second),
@@ -53,7 +53,7 @@ func TestBatches(t *testing.T) {
 func TestLine(t *testing.T) {
 	s := New(redis.NewClient(&redis.Options{}))
 	defer s.client.Close()
-	a, b := s.Renew(NewID(NewLock("a"), "x", ""), time.Second, 7, true, 5), s.Renew(NewID(NewLock("{b}"), "y", "t"), time.Second, 7, true, 5)
+	a, b := s.Renew(NewID(NewLock(Mutex, "a"), "x", ""), time.Second, 7, true, 5), s.Renew(NewID(NewLock(Mutex, "{b}"), "y", "t"), time.Second, 7, true, 5)
 	got := batchesOf([]*Call{&a, &b}, 2)[0].line
 	want := []any{nil, nil, 4, "a", "{b}", "holdfast:2:n:{a}", "holdfast:2:t:{b}", int64(1000), uint32(7), "1", int64(5), "x", "yt"}
 	if !reflect.DeepEqual(got, want) {
@@ -63,21 +63,21 @@ func TestLine(t *testing.T) {
 
 // TestKind: a lock is taken, held and given back by the scripts of its own kind.
 func TestKind(t *testing.T) {
-	var other kind
+	other := kind{Set: new(scripts.Set)}
 	own := make(map[*scripts.Script]bool)
 	for _, s := range []**scripts.Script{
-		&other.acquire, &other.acquireAll, &other.resume, &other.renew, &other.extend, &other.check, &other.announce,
-		&other.release, &other.free, &other.drop, &other.inspect, &other.force,
+		&other.Acquire, &other.AcquireAll, &other.Resume, &other.Renew, &other.Extend, &other.Check, &other.Announce,
+		&other.Release, &other.Free, &other.Drop, &other.Inspect, &other.Force,
 	} {
 		*s = &scripts.Script{}
 		own[*s] = true
 	}
-	if n := reflect.TypeFor[kind]().NumField(); n != len(own) {
+	if n := reflect.TypeFor[scripts.Set]().NumField(); n != len(own) {
 		t.Errorf("a kind has %d scripts, not %d", n, len(own))
 	}
 	s := New(redis.NewClient(&redis.Options{}))
 	defer s.client.Close()
-	lock := &Lock{&other, NewLock("a").keys}
+	lock := &Lock{&other, NewLock(Mutex, "a").keys}
 	id := NewID(lock, "x", "")
 	a := Attempt{ID: id, TTL: time.Second}
 	used := make(map[*scripts.Script]bool)

@@ -38,10 +38,10 @@ type Calls struct {
 
 // acquiring is the arguments of an acquisition. Most often the next one has the same.
 type acquiring struct {
-	ttl            time.Duration
-	label, channel string
-	mode           string // see acquire.lua
-	args           []any
+	ttl                  time.Duration
+	want, label, channel string
+	mode                 string // see acquire.lua
+	args                 []any
 }
 
 // Acquire takes NAME if it is free and nobody waits for it: Held with a fence; Busy or Stranger; or
@@ -62,16 +62,16 @@ func (c *Calls) Try(a Attempt) Call { return c.acquire(a, "r") }
 
 func (c *Calls) acquire(a Attempt, mode string) Call {
 	last := c.acquiring.Load()
-	if last == nil || last.ttl != a.TTL || last.label != a.Label || last.channel != a.Channel || last.mode != mode {
-		last = &acquiring{a.TTL, a.Label, a.Channel, mode, []any{a.TTL.Milliseconds(), c.flags + mode, a.info()}}
+	if last == nil || last.ttl != a.TTL || last.want != a.Want || last.label != a.Label || last.channel != a.Channel || last.mode != mode {
+		last = &acquiring{a.TTL, a.Want, a.Label, a.Channel, mode, []any{a.TTL.Milliseconds(), c.flags + mode, a.info()}}
 		c.acquiring.Store(last)
 	}
-	return newCall(a.Lock.kind.acquire, a.ID, last.args)
+	return newCall(a.Lock.kind.Acquire, a.ID, last.args)
 }
 
 // Resume takes over the lease of the ID's token: Held with a new fence, Gone, Taken, or Withdrawn.
 func (c *Calls) Resume(a Attempt) Call {
-	return newCall(a.Lock.kind.resume, a.ID, []any{a.TTL.Milliseconds(), a.info()})
+	return newCall(a.Lock.kind.Resume, a.ID, []any{a.TTL.Milliseconds(), a.info()})
 }
 
 // Renew makes sure that at least ttl is left: Held with what is left, or Gone, Taken, Forced. A seq
@@ -82,7 +82,7 @@ func (c *Calls) Renew(id ID, ttl time.Duration, seq uint32, keepAux bool, fence 
 	if seq != 0 {
 		number = seq
 	}
-	return newCall(id.Lock.kind.renew, id, []any{ttl.Milliseconds(), number, flag(keepAux), unlessZero(fence)})
+	return newCall(id.Lock.kind.Renew, id, []any{ttl.Milliseconds(), number, flag(keepAux), unlessZero(fence)})
 }
 
 // Extend adds d to what is left, or replaces what is left: Held with what is left now, or Gone,
@@ -93,7 +93,7 @@ func (c *Calls) Extend(id ID, d time.Duration, replace bool, seq uint32) Call {
 	if replace {
 		mode = "set"
 	}
-	return newCall(id.Lock.kind.extend, id, []any{d.Milliseconds(), mode, seq})
+	return newCall(id.Lock.kind.Extend, id, []any{d.Milliseconds(), mode, seq})
 }
 
 // Release gives NAME, if it is still this ID's, to the first in the queue, or to nobody if the queue
@@ -105,19 +105,19 @@ func (c *Calls) Extend(id ID, d time.Duration, replace bool, seq uint32) Call {
 // successor's lease, if it was the first.
 func (c *Calls) Release(id ID, tombstone time.Duration, fence int64, successor *Attempt) Call {
 	if tombstone <= 0 && fence == 0 && successor == nil {
-		return newCall(id.Lock.kind.release, id, c.releasing)
+		return newCall(id.Lock.kind.Release, id, c.releasing)
 	}
 	args := []any{c.flags + "d", lasting(tombstone), unlessZero(fence)}
 	if successor != nil {
 		args = append(args, successor.owner, successor.TTL.Milliseconds(), successor.info())
 	}
-	return newCall(id.Lock.kind.release, id, args)
+	return newCall(id.Lock.kind.Release, id, args)
 }
 
 // Keep is a Release that keeps NAME from everybody for rest: Held if it does, or an earlier call did.
 func (c *Calls) Keep(id ID, tombstone time.Duration, fence int64, rest time.Duration) Call {
 	ms := (rest + time.Millisecond - 1).Milliseconds()
-	return newCall(id.Lock.kind.release, id, []any{c.flags + "d", lasting(tombstone), unlessZero(fence), ms})
+	return newCall(id.Lock.kind.Release, id, []any{c.flags + "d", lasting(tombstone), unlessZero(fence), ms})
 }
 
 // LeavingFree returns the release with a strangers' turn: once in every, NAME is left free for gap
@@ -130,46 +130,54 @@ func (c Call) LeavingFree(every, gap time.Duration) Call {
 }
 
 // Free is a Release that gives NAME to nobody and leaves the queue as it is. It is for a slot that
-// migrates, where Release may find that not all keys are there: see [Moving].
+// migrates, where Release may find that not all keys are there: see [Moving]. Of permits it is a Release.
 func (c *Calls) Free(id ID, tombstone time.Duration, fence int64) Call {
-	return newCall(id.Lock.kind.free, id, []any{lasting(tombstone), unlessZero(fence)})
+	if id.Lock.kind.Free == nil {
+		return c.Release(id, tombstone, fence, nil)
+	}
+	return newCall(id.Lock.kind.Free, id, []any{lasting(tombstone), unlessZero(fence)})
 }
 
-// Drop is Free by NAME alone, for a token that Holdfast made.
-func (c *Calls) Drop(id ID) Call { return newCall(id.Lock.kind.drop, id, nil) }
+// Drop is Free by NAME alone, for a token that Holdfast made. Of permits it is a Release.
+func (c *Calls) Drop(id ID) Call {
+	if id.Lock.kind.Drop == nil {
+		return c.Release(id, 0, 0, nil)
+	}
+	return newCall(id.Lock.kind.Drop, id, nil)
+}
 
 // Withdraw leaves a tombstone, and does nothing else.
 func (c *Calls) Withdraw(id ID, tombstone time.Duration) Call {
-	return newCall(id.Lock.kind.release, id, []any{"", lasting(tombstone), ""})
+	return newCall(id.Lock.kind.Release, id, []any{"", lasting(tombstone), ""})
 }
 
 // Check asks whether NAME is still this ID's: Held with what is left, or Gone, Taken, Forced.
-func (c *Calls) Check(id ID) Call { return newCall(id.Lock.kind.check, id, nil) }
+func (c *Calls) Check(id ID) Call { return newCall(id.Lock.kind.Check, id, nil) }
 
 // Announce tells Redis which channel the holder of a lease listens to, and replies as Check does.
 func (c *Calls) Announce(a Attempt) Call {
-	return newCall(a.Lock.kind.announce, a.ID, []any{a.info()})
+	return newCall(a.Lock.kind.Announce, a.ID, []any{a.info()})
 }
 
 // Inspect asks who holds NAME: Held by Holdfast, Kept, Stranger, or Gone if it is free.
 func (c *Calls) Inspect(lock *Lock) Call {
-	return newCall(lock.kind.inspect, nobody(lock), []any{""})
+	return newCall(lock.kind.Inspect, nobody(lock), []any{""})
 }
 
 // InspectQueue is Inspect with the list of the waiters.
 func (c *Calls) InspectQueue(lock *Lock) Call {
-	return newCall(lock.kind.inspect, nobody(lock), []any{"w"})
+	return newCall(lock.kind.Inspect, nobody(lock), []any{"w"})
 }
 
 // Force takes NAME from whoever holds it: Held if somebody did, else Gone. With a fence other than
 // 0 it does so only if that is the holder's: else Taken, with the holder's fence, or Stranger.
 func (c *Calls) Force(lock *Lock, fence int64) Call {
-	return newCall(lock.kind.force, nobody(lock), []any{c.flags, unlessZero(fence)})
+	return newCall(lock.kind.Force, nobody(lock), []any{c.flags, unlessZero(fence)})
 }
 
 // ForceStranger is a Force that takes NAME only from a stranger: else Taken, with the holder's fence.
 func (c *Calls) ForceStranger(lock *Lock) Call {
-	return newCall(lock.kind.force, nobody(lock), []any{c.flags, "-"})
+	return newCall(lock.kind.Force, nobody(lock), []any{c.flags, "-"})
 }
 
 // nobody is the ID of a call that has no owner.

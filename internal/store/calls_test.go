@@ -24,7 +24,7 @@ func TestScriptsAnswerInForm(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := New(client)
-			lock := NewLock("{a}")
+			lock := NewLock(Mutex, "{a}")
 			attempt := strings.Repeat("x", 36)
 			id := NewID(lock, attempt, "t")
 			other := NewID(lock, strings.Repeat("y", 36), "u")
@@ -94,7 +94,7 @@ func do(s *Store, c Call) (Reply, error) {
 // kept tests a minimum hold: Keep, once and again, and the calls of others meanwhile.
 func kept(t *testing.T, s *Store, want func(string, Status, time.Duration) func(Reply, error) Reply) {
 	t.Helper()
-	lock := NewLock("kept")
+	lock := NewLock(Mutex, "kept")
 	for i, id := range []ID{NewID(lock, strings.Repeat("k", 36), ""), NewID(lock, strings.Repeat("l", 36), "t")} {
 		other := NewID(lock, strings.Repeat("m", 36), "")
 		got := want("acquire", Held, time.Hour)(do(s, s.Acquire(Attempt{ID: id, TTL: time.Hour, Label: "l"}, false)))
@@ -131,7 +131,7 @@ func TestTombstonesAreForgotten(t *testing.T) {
 	client := redistest.Start(t).Client()
 	s, ctx := New(client), t.Context()
 	const name = "a"
-	lock := NewLock(name)
+	lock := NewLock(Mutex, name)
 	id := func(i int) ID {
 		token := fmt.Sprintf("%036d", i)
 		return NewID(lock, token, "")

@@ -155,7 +155,12 @@ func (s *Store) asYounger(b *batch) {
 
 // takes reports whether the script takes a lock for its caller.
 func (b *batch) takes() bool {
-	return b.script == graced.acquire || b.script == graced.acquireAll || b.script == graced.resume
+	for _, k := range graced {
+		if b.script == k.Acquire || b.script == k.AcquireAll || b.script == k.Resume {
+			return true
+		}
+	}
+	return false
 }
 
 // Settle writes stamps that say that the running histories have been known for long enough.

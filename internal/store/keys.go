@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// A lock has three keys: NAME, a string, the token, as redis-py writes it; AUX, a string of fence,
+// A mutex has three keys: NAME, a string, the token, as redis-py writes it; AUX, a string of fence,
 // attempt, label and tombstones; and the queue, a hash of the waiting attempts in order of arrival, and
-// the channel of each. See scripts/lib_layout.lua.
+// the channel of each. See scripts/lib_layout.lua. So has a semaphore, but its NAME is a hash of those who
+// hold permits: see scripts/lib_permits.lua.
 
 // version is the protocol's. It is part of every key but NAME: a holder of another version looks like a
 // stranger, instead of being misread.
@@ -52,37 +53,42 @@ func validate(name string, sharded bool) error {
 	return nil
 }
 
-// auxOf and queueOf return the other keys of a name. Redis Cluster places a key by its hash
-// tag, the part between the first { and the next } if that is not empty, else by all of it
+// suffixes are what stands between prefix and name in the other keys of a lock. Redis Cluster places a
+// key by its hash tag, the part between the first { and the next } if that is not empty, else by all of it
 // (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags).
 // A name with a tag is appended, and its tag counts; a name without becomes the tag. The two forms
 // differ before the name, so that the names X and {X} don't share keys.
-func auxOf(name string) string { return keyOf(name, ":t:", ":n:{") }
+type suffixes struct{ withTag, without string }
 
-func queueOf(name string) string { return keyOf(name, ":u:", ":q:{") }
-
-func keyOf(name, withTag, without string) string {
+// of returns the key of a name.
+func (f suffixes) of(name string) string {
 	if tagged(name) {
-		return prefix + version + withTag + name
+		return prefix + version + f.withTag + name
 	}
-	return prefix + version + without + name + "}"
+	return prefix + version + f.without + name + "}"
 }
 
-// nameOf returns the name of the lock that has that AUX key.
-func nameOf(aux string) (name string, ok bool) {
-	name, tagged := strings.CutPrefix(aux, prefix+version+":t:")
-	if !tagged {
-		name = strings.TrimSuffix(strings.TrimPrefix(aux, prefix+version+":n:{"), "}")
+// nameOf returns the kind and the name of the lock that has that AUX key.
+func nameOf(aux string) (of Kind, name string, ok bool) {
+	for of := range kinds {
+		f := kinds[of].aux
+		name, tagged := strings.CutPrefix(aux, prefix+version+f.withTag)
+		if !tagged {
+			name = strings.TrimSuffix(strings.TrimPrefix(aux, prefix+version+f.without), "}")
+		}
+		if name != "" && f.of(name) == aux {
+			return Kind(of), name, true
+		}
 	}
-	return name, name != "" && auxOf(name) == aux
+	return 0, "", false
 }
 
 // auxPatterns returns the patterns of SCAN for AUX keys of names that match pattern.
 func auxPatterns(pattern string) []string {
 	if pattern == "*" {
-		return []string{prefix + version + ":[nt]:*"}
+		return []string{prefix + version + ":[ntsv]:*"}
 	}
-	return []string{prefix + version + ":t:" + pattern, prefix + version + ":n:{" + pattern + "}"}
+	return []string{prefix + version + ":[tv]:" + pattern, prefix + version + ":[ns]:{" + pattern + "}"}
 }
 
 // tagged reports whether Redis Cluster sees a hash tag in the name.

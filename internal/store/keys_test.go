@@ -13,6 +13,37 @@ var names = []string{
 	"holdfast:", "{holdfast:2:n:}", strings.Repeat("n", 4096),
 }
 
+// keysOf returns all keys of the locks of that name, of each kind.
+func keysOf(name string) (keys []string) {
+	for of := range kinds {
+		for _, key := range NewLock(Kind(of), name).keys {
+			keys = append(keys, key.(string))
+		}
+	}
+	return keys
+}
+
+// auxOf and queueOf return the other keys of a mutex.
+func auxOf(name string) string   { return kinds[Mutex].aux.of(name) }
+func queueOf(name string) string { return kinds[Mutex].queue.of(name) }
+
+// TestNameOf: an AUX key says the kind and the name of its lock, and no other key does.
+func TestNameOf(t *testing.T) {
+	for _, name := range append(names, "x", "{x}", "{x}y") {
+		for of := range kinds {
+			keys := NewLock(Kind(of), name).keys
+			if kind, got, ok := nameOf(keys[1].(string)); !ok || kind != Kind(of) || got != name {
+				t.Errorf("%.40q, kind %d: kind %d, %.40q, %v", name, of, kind, got, ok)
+			}
+			for _, at := range []int{0, 2} {
+				if kind, got, ok := nameOf(keys[at].(string)); ok {
+					t.Errorf("%.40q, kind %d: key %d is taken for the AUX of %.40q, kind %d", name, of, at, got, kind)
+				}
+			}
+		}
+	}
+}
+
 func TestKeysDiffer(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range append(names, "x}", "{x", "x", "{x}", "{x}}", "{{x}") {
@@ -20,7 +51,7 @@ func TestKeysDiffer(t *testing.T) {
 			t.Errorf("%.40q: %v", name, err)
 			continue
 		}
-		for _, key := range []string{name, auxOf(name), queueOf(name)} {
+		for _, key := range keysOf(name) {
 			if other, ok := seen[key]; ok && other != name {
 				t.Errorf("%.40q and %.40q share the key %.40q", name, other, key)
 			}
@@ -57,7 +88,7 @@ func TestKeysShareASlot(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, key := range []string{auxOf(name), queueOf(name)} {
+		for _, key := range keysOf(name) {
 			if b := c.ClusterKeySlot(t.Context(), key).Val(); a != b {
 				t.Errorf("%.40q: NAME is in slot %d, %.40q in %d", name, a, key, b)
 			}

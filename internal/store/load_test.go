@@ -50,7 +50,7 @@ func unknowns(t *testing.T, c redis.UniversalClient) (n int) {
 // pair acquires and releases.
 func pair(t *testing.T, s *Store, name string) {
 	t.Helper()
-	id := NewID(NewLock(name), fmt.Sprintf("%036d", time.Now().UnixNano()), "")
+	id := NewID(NewLock(Mutex, name), fmt.Sprintf("%036d", time.Now().UnixNano()), "")
 	for _, call := range []Call{
 		s.Acquire(Attempt{ID: id, TTL: time.Minute}, false), s.Release(id, 0, 0, nil),
 	} {

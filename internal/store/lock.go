@@ -13,43 +13,47 @@ type Lock struct {
 	keys [3]any // NAME, AUX and the queue: strings
 }
 
-// kind is a kind of lock: the scripts that take it, hold it and give it back. The mutex is the only
-// one so far.
+// kind is a kind of lock: the scripts that take it, hold it and give it back, and its other keys.
 type kind struct {
-	acquire, acquireAll, resume    *scripts.Script
-	renew, extend, check, announce *scripts.Script // of a holder
-	release, free, drop            *scripts.Script
-	inspect, force                 *scripts.Script
+	*scripts.Set
+	aux, queue suffixes
 }
 
-var mutex = kind{
-	acquire: scripts.Acquire, acquireAll: scripts.AcquireAll, resume: scripts.Resume,
-	renew: scripts.Renew, extend: scripts.Extend, check: scripts.Check, announce: scripts.Announce,
-	release: scripts.Release, free: scripts.Free, drop: scripts.Drop,
-	inspect: scripts.Inspect, force: scripts.Force,
+// kinds are those of a Store without a Guard, and graced those of one that has a Guard.
+var kinds, graced = [...]kind{
+	Mutex:   {scripts.Mutex, suffixes{":t:", ":n:{"}, suffixes{":u:", ":q:{"}},
+	Permits: {scripts.Permits, suffixes{":v:", ":s:{"}, suffixes{":x:", ":p:{"}},
+}, [...]kind{
+	Mutex:   {scripts.GracedMutex, kinds[Mutex].aux, kinds[Mutex].queue},
+	Permits: {scripts.GracedPermits, kinds[Permits].aux, kinds[Permits].queue},
 }
 
-// graced is the mutex of a Store with a Guard.
-var graced = func() kind {
-	k := mutex
-	g := &scripts.Graced
-	k.acquire, k.acquireAll, k.resume, k.release, k.force = g.Acquire, g.AcquireAll, g.Resume, g.Release, g.Force
-	return k
-}()
+// Kind says what is taken.
+type Kind uint8
 
-// NewLock returns the mutex of that name, which is given in any replication history.
-func NewLock(name string) *Lock {
-	return &Lock{&mutex, [3]any{name, auxOf(name), queueOf(name)}}
+// The kinds of locks.
+const (
+	Mutex   Kind = iota // NAME, by one holder
+	Permits             // permits of NAME, of which several holders have some
+)
+
+// NewLock returns the lock of that kind and name, which is given in any replication history.
+func NewLock(of Kind, name string) *Lock { return newLock(&kinds[of], name) }
+
+func newLock(k *kind, name string) *Lock {
+	return &Lock{k, [3]any{name, k.aux.of(name), k.queue.of(name)}}
 }
 
-// Lock returns the mutex of that name. If the Store has a Guard, it is given only as that allows.
-func (s *Store) Lock(name string) *Lock {
-	l := NewLock(name)
+// Lock returns the lock of that kind and name. If the Store has a Guard, it is given only as that allows.
+func (s *Store) Lock(of Kind, name string) *Lock {
 	if s.guard != nil {
-		l.kind = &graced
+		return newLock(&graced[of], name)
 	}
-	return l
+	return NewLock(of, name)
 }
+
+// Queue is the key of the lock's queue.
+func (l *Lock) Queue() string { return l.keys[2].(string) }
 
 // Name is the lock's name.
 func (l *Lock) Name() string { return l.keys[0].(string) }
@@ -89,10 +93,11 @@ const NoExpiry = -time.Millisecond
 type Attempt struct {
 	ID
 	TTL   time.Duration
+	Want  string // of permits: see Want
 	Label string
 	// Channel is what the asker listens to, or empty: see [Store.Subscribe].
 	Channel string
 }
 
-// info is the asker's channel and label in the form in which scripts have them.
-func (a *Attempt) info() string { return a.Channel + " " + a.Label }
+// info is the asker's channel, want and label in the form in which scripts have them.
+func (a *Attempt) info() string { return a.Channel + " " + a.Want + a.Label }

@@ -48,7 +48,7 @@ func (s *Store) lookOnce(ctx context.Context, via sender, at, key string, settle
 	if settle {
 		longest = 0 // whoever settles a history need not go by it
 	}
-	b := &batch{script: scripts.Graced.Look, line: append(newLine(scripts.Graced.Look, 1, 3), key, lower, flag(settle), longest.Milliseconds())}
+	b := &batch{script: scripts.Look, line: append(newLine(scripts.Look, 1, 3), key, lower, flag(settle), longest.Milliseconds())}
 	s.send(ctx, via, []*batch{b})
 	v, err := b.cmd.Result()
 	if why, unable := strings.CutPrefix(fmt.Sprint(err), "NOHISTORY "); unable {

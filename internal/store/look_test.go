@@ -28,7 +28,7 @@ func guarded(t *testing.T) (*Store, *redis.Client) {
 // looks runs look.lua.
 func looks(t *testing.T, s *Store, lower string, settle bool) grace.Seen {
 	t.Helper()
-	b := &batch{script: scripts.Graced.Look, line: append(newLine(scripts.Graced.Look, 1, 3), stampKey, lower, flag(settle), 1000)}
+	b := &batch{script: scripts.Look, line: append(newLine(scripts.Look, 1, 3), stampKey, lower, flag(settle), 1000)}
 	s.send(context.Background(), s.client, []*batch{b})
 	seen, ok := decodeLook(b.cmd.Val())
 	if !ok {
@@ -105,7 +105,7 @@ func TestUnsettledUnheard(t *testing.T) {
 	ctx := context.Background()
 	s, admin := guarded(t)
 	ask := func(channel string) (place int64, unheard bool) {
-		c := s.Acquire(Attempt{NewID(s.Lock("lock"), "3f2a8c1e-5b7d-4e9f-a1c3-0d2e4f6a8b9c", ""), time.Second, "", channel}, true)
+		c := s.Acquire(Attempt{ID: NewID(s.Lock(Mutex, "lock"), "3f2a8c1e-5b7d-4e9f-a1c3-0d2e4f6a8b9c", ""), TTL: time.Second, Channel: channel}, true)
 		s.Do(ctx, &c)
 		if c.Err != nil || c.Reply.Status != Unsettled {
 			t.Fatal(c.Reply, c.Err)
@@ -150,7 +150,7 @@ func TestPartOfSeveral(t *testing.T) {
 				s.guard.Looked("", seen("0000000000000002", 0))
 			}
 			c := &Call{Reply: Reply{Status: status, Place: 1, Each: []Reply{{Status: Held, Fence: minFence}}}}
-			again := s.judge(&batch{script: graced.acquireAll, calls: []*Call{c}, asked: asked})
+			again := s.judge(&batch{script: graced[Mutex].AcquireAll, calls: []*Call{c}, asked: asked})
 			if errors.Is(c.Err, ErrReplaced) != younger || len(again) > 0 {
 				t.Errorf("status %v, a younger history has answered: %v; the error is %v, %d calls are made again", status, younger, c.Err, len(again))
 			}

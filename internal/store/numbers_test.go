@@ -55,7 +55,7 @@ func (n agreed) attempt(lock *Lock, digit string) Attempt {
 // owners: of an owner string the first AttemptLen characters are the attempt, and a fence has no
 // more digits than a Lua number holds.
 func (n agreed) owners() {
-	lock, ctx := NewLock("owners"), context.Background()
+	lock, ctx := NewLock(Mutex, "owners"), context.Background()
 	id := NewID(lock, strings.Repeat("a", scripts.AttemptLen), "given")
 	r := n.do(n.s.Acquire(Attempt{ID: id, TTL: time.Minute}, false), Held)
 	if held := n.c.Get(ctx, lock.Name()).Val(); held != "given" || id.Token() != "given" {
@@ -64,7 +64,7 @@ func (n agreed) owners() {
 	if aux := n.c.Get(ctx, auxOf(lock.Name())).Val(); !strings.HasPrefix(aux, fmt.Sprintf("%016d-", r.Fence)) || r.Fence >= scripts.MaxFence {
 		n.Errorf("the fence is %d, AUX is %q", r.Fence, aux)
 	}
-	a := n.attempt(NewLock("short"), "a")
+	a := n.attempt(NewLock(Mutex, "short"), "a")
 	r = n.do(n.s.Acquire(a, false), Held)
 	if held := n.c.Get(ctx, "short").Val(); held != a.Token() {
 		n.Errorf("NAME holds %q, Token is %q", held, a.Token())
@@ -76,7 +76,7 @@ func (n agreed) owners() {
 func (n agreed) waiters() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	lock := NewLock("waiters")
+	lock := NewLock(Mutex, "waiters")
 	holder, waiter := n.attempt(lock, "a"), n.attempt(lock, "b")
 	waiter.Channel, waiter.Label = "channel", "label"
 	sub := n.c.Subscribe(ctx, waiter.Channel)
@@ -115,7 +115,7 @@ func (n agreed) waiters() {
 // turns: while a turn of strangers lasts, the first in the queue does not get NAME. One that would
 // last too long is none.
 func (n agreed) turns(gap time.Duration, want Status) {
-	lock := NewLock("turns " + gap.String())
+	lock := NewLock(Mutex, "turns "+gap.String())
 	holder, waiter := n.attempt(lock, "a"), n.attempt(lock, "b")
 	n.do(n.s.Acquire(holder, false), Held)
 	n.do(n.s.Acquire(waiter, true), Busy)

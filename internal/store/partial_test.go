@@ -79,7 +79,7 @@ func (p *partial) String() string {
 }
 
 func (p *partial) attempt(id, token string) Attempt {
-	return Attempt{ID: NewID(NewLock(p.name), strings.Repeat(id, 36), token), TTL: time.Minute}
+	return Attempt{ID: NewID(NewLock(Mutex, p.name), strings.Repeat(id, 36), token), TTL: time.Minute}
 }
 
 // line makes one attempt hold the lock, and up to two join the queue.
@@ -137,7 +137,7 @@ func TestAnotherTypeTakes(t *testing.T) {
 		"real": redistest.Start(t).Client(),
 	} {
 		t.Run(what, func(t *testing.T) {
-			s, lock := New(client), NewLock("a")
+			s, lock := New(client), NewLock(Mutex, "a")
 			a := Attempt{ID: NewID(lock, strings.Repeat("a", 36), ""), TTL: time.Minute}
 			if r, err := do(s, s.Acquire(a, false)); err != nil || r.Status != Held {
 				t.Fatal(r, err)

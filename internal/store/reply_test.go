@@ -52,7 +52,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	for _, v := range []any{nil, "OK", int64(1), []any{}, map[any]any{}, errors.New("x")} {
-		c := &Call{owner: "", Lock: NewLock("a")}
+		c := &Call{owner: "", Lock: NewLock(Mutex, "a")}
 		if (&batch{calls: []*Call{c}, cmd: redis.NewCmdResult(v, nil)}).answer(); c.Err == nil {
 			f.Errorf("%v is decoded as %+v", v, c.Reply)
 		}
@@ -63,7 +63,7 @@ func FuzzDecode(f *testing.F) {
 func TestPlainReplies(t *testing.T) {
 	s := New(redis.NewClient(&redis.Options{}))
 	defer s.client.Close()
-	id := NewID(NewLock("a"), strings.Repeat("x", 36), "")
+	id := NewID(NewLock(Mutex, "a"), strings.Repeat("x", 36), "")
 	acquire := func() Call { return s.Acquire(Attempt{ID: id, TTL: time.Minute}, true) }
 	release := func() Call { return s.Release(id, 0, 0, nil) }
 	check := func() Call { return s.Check(id) }

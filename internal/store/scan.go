@@ -15,13 +15,19 @@ const scanCount = 512
 // ErrEndOfScan says that there are no more pages. It is not io.EOF, with which a connection may end.
 var ErrEndOfScan = errors.New("end of scan")
 
-// Scan goes through the names of the locks that have an AUX. It is for one goroutine at a time.
+// Scan goes through the locks that have an AUX. It is for one goroutine at a time.
 type Scan struct {
 	store   *Store
 	pattern string
 	steps   []step // that are left; nil before the first page
 	cursor  uint64
-	seen    map[string]bool // SCAN may return a key twice
+	seen    map[Found]bool // SCAN may return a key twice
+}
+
+// Found is a lock that a Scan has found.
+type Found struct {
+	Kind Kind
+	Name string
 }
 
 // step is one SCAN of one server's keys.
@@ -32,11 +38,11 @@ type step struct {
 
 // Scan looks for names that match a pattern of Redis's KEYS.
 func (s *Store) Scan(pattern string) *Scan {
-	return &Scan{store: s, pattern: pattern, seen: make(map[string]bool)}
+	return &Scan{store: s, pattern: pattern, seen: make(map[Found]bool)}
 }
 
-// Next returns the next page of names, which may be empty, and ErrEndOfScan after the last.
-func (c *Scan) Next(ctx context.Context) (names []string, err error) {
+// Next returns the next page of locks, which may be empty, and ErrEndOfScan after the last.
+func (c *Scan) Next(ctx context.Context) (locks []Found, err error) {
 	began := time.Now()
 	if c.steps == nil {
 		if err := c.plan(ctx); err != nil {
@@ -55,12 +61,13 @@ func (c *Scan) Next(ctx context.Context) (names []string, err error) {
 		c.steps = c.steps[1:]
 	}
 	for _, key := range keys {
-		if name, ok := nameOf(key); ok && !c.seen[name] {
-			c.seen[name] = true
-			names = append(names, name)
+		kind, name, ok := nameOf(key)
+		if lock := (Found{kind, name}); ok && !c.seen[lock] {
+			c.seen[lock] = true
+			locks = append(locks, lock)
 		}
 	}
-	return names, nil
+	return locks, nil
 }
 
 // plan finds out which servers there are.

@@ -24,7 +24,7 @@ func (c *Calls) AcquireAll(attempts []Attempt, some bool) Call {
 		ids[i] = attempts[i].ID
 	}
 	return Call{
-		Lock: first.Lock, script: first.Lock.kind.acquireAll, owner: ids,
+		Lock: first.Lock, script: first.Lock.kind.AcquireAll, owner: ids,
 		args: []any{first.TTL.Milliseconds(), flags, first.info()},
 	}
 }

@@ -65,7 +65,7 @@ func eachServer(t *testing.T, test func(s *several)) {
 func (s *several) attempts(n int) (as []Attempt) {
 	s.n++
 	for i := range n {
-		lock := NewLock(fmt.Sprintf("lock %d %d", s.n, i))
+		lock := NewLock(Mutex, fmt.Sprintf("lock %d %d", s.n, i))
 		as = append(as, Attempt{ID: NewID(lock, fmt.Sprintf("%036d", s.n*1000+i), ""), TTL: time.Minute})
 	}
 	return as

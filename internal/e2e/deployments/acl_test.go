@@ -2,6 +2,7 @@ package deployments_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,7 @@ func everyOperation(t *testing.T, client redis.UniversalClient, replicas int, se
 	if _, err := locks.Mutex("jobs:d").Acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	permits(t, locks.Semaphore("jobs:e", 2))
 	listed := 0
 	for entry, err := range locks.List(t.Context(), "jobs:*") {
 		if err != nil {
@@ -128,6 +130,31 @@ func waitForWaiters(t *testing.T, mu *holdfast.Mutex, n int) {
 	t.Fatalf("nobody came to wait for %v", mu)
 }
 
+// permits does what there is to do with permits.
+func permits(t *testing.T, sem *holdfast.Semaphore) {
+	t.Helper()
+	for range 2 {
+		s, err := sem.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Release(t.Context())
+		if err := s.Reacquire(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := sem.TryAcquire(t.Context()); !errors.Is(err, holdfast.ErrHeld) {
+		t.Error(err)
+	}
+	all, err := sem.Holders(t.Context())
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	if err := sem.ForceReleaseFence(t.Context(), all[0].Fence); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestLeastRights: the rights that docs/acl.md lists are enough, and nothing that is asked needs
 // more.
 func TestLeastRights(t *testing.T) {
@@ -136,7 +163,7 @@ func TestLeastRights(t *testing.T) {
 	t.Run("one server", func(t *testing.T) {
 		t.Parallel()
 		server := redistest.Start(t)
-		server.SetUser(t, "worker", rightsFor(t, "Locker.List")...)
+		server.SetUser(t, "worker", rightsFor(t, "Locker.List", "Semaphore, RWMutex")...)
 		everyOperation(t, server.Client(as), 0, server)
 	})
 	t.Run("without what is recommended", func(t *testing.T) {
@@ -146,7 +173,7 @@ func TestLeastRights(t *testing.T) {
 	t.Run("database 5", func(t *testing.T) {
 		t.Parallel()
 		server := redistest.Start(t)
-		server.SetUser(t, "worker", rightsFor(t, "Locker.List", "database other than 0")...)
+		server.SetUser(t, "worker", rightsFor(t, "Locker.List", "Semaphore, RWMutex", "database other than 0")...)
 		everyOperation(t, server.Client(as, func(o *redis.Options) { o.DB = 5 }), 0, server)
 	})
 	t.Run("notifications", func(t *testing.T) {
@@ -157,7 +184,7 @@ func TestLeastRights(t *testing.T) {
 		t.Parallel()
 		c := redistest.StartCluster(t)
 		for _, node := range c.Nodes {
-			node.SetUser(t, "worker", rightsFor(t, "Locker.List", "Cluster")...)
+			node.SetUser(t, "worker", rightsFor(t, "Locker.List", "Semaphore, RWMutex", "Cluster")...)
 		}
 		client := c.Client(func(o *redis.ClusterOptions) { o.Username, o.Password = "worker", "secret" })
 		everyOperation(t, client, 0, c.Nodes...)
@@ -188,7 +215,7 @@ func leastOfAll(t *testing.T, as func(*redis.Options)) {
 func leastSentinel(t *testing.T) {
 	s := redistest.StartSentinel(t)
 	for _, server := range s.Servers {
-		server.SetUser(t, "worker", rightsFor(t, "Locker.List", "WithReplicas")...)
+		server.SetUser(t, "worker", rightsFor(t, "Locker.List", "Semaphore, RWMutex", "WithReplicas")...)
 	}
 	if !redistest.KnowsChannels(t, s.Servers[0].Client()) {
 		everyOperation(t, s.Client(func(o *redis.FailoverOptions) { o.Username, o.Password = "worker", "secret" }), 1, s.Servers...)

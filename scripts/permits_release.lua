@@ -1,0 +1,40 @@
+-- permits_release: give permits back, to those who wait for them; or keep them from everybody for a while.
+--
+-- KEYS, ARGV, NAME, AUX, QUEUE, OWNER, TOKEN: see lib_layout.lua
+-- ARGV[1]  'd' to give the permits back, or the attempt's place in the queue; without it only a tombstone
+--          is left. 's': see acquire.lua
+-- and if that is not all:
+-- ARGV[2]  empty, or for how long, ms, the tombstone is to last
+-- ARGV[3]  empty, or the largest fence that was used under this lease
+-- ARGV[4]  nothing; or for how long, ms, the permits are to be kept from everybody
+--
+-- Replies {status, 0, 0, 0}
+--   1  given back, or kept     -1, -2, -3  gone, taken by another, forced out
+-- With a failover grace and a history that is not the settled one nobody is given permits.
+--
+-- Running it again is safe: see release.lua.
+local tombstone, used, ms = ARGV[2], ARGV[3], tonumber(SHARED > 3 and ARGV[4] or nil)
+local gives = find(ARGV[1], 'd', 1, true)
+decode(read('GET', AUX))
+local stranger, field, holder = read_permits(), mine()
+local kept = KEPT .. sub(OWNER, 2, 36)
+local status = field and 1 or read('HGET', NAME, kept) and not stranger and 1 or holder
+if SHARED == 1 then tombstone, used = '', '' end
+if gives and field then
+  take_out(field, holder)
+  if ms then
+    count_in(want_of(holder), end_after(ms))
+    put(kept, end_after(ms), sub(holder, 16, 61) .. kept .. ' ' .. string.match(info_of(holder), ' (.*)$'))
+  end
+  raise_fence(used)
+  if used ~= '' then save(86400000, redis.pcall) end
+  if A.q and not UNSETTLED and not ms then
+    grant_waiting(nil, nil, nil, find(ARGV[1], 's', 1, true))
+  else
+    write_permits()
+  end
+elseif gives and A.q then
+  dequeue(attempt_of(OWNER))
+end
+if tombstone ~= '' then add_tombstone(tombstone) end
+return status, 0, 0, 0
