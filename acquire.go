@@ -110,7 +110,7 @@ func (m *handle) acquire(ctx context.Context, opts []Option, once bool) (*Sessio
 		return nil, err
 	}
 	defer c.done()
-	if m.limit > 0 && c.conf.HasToken {
+	if m.limit > mutexPermits && c.conf.HasToken {
 		return nil, errTokenOfPermits
 	}
 	m.l.engine.Notify.Start()

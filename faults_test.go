@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/locktest"
 	"github.com/holdfast-go/holdfast/internal/redistest"
 	"github.com/holdfast-go/holdfast/scripts"
 )
@@ -69,7 +71,30 @@ func endOf(s *holdfast.Session) <-chan time.Time {
 func marginOf(ttl time.Duration) time.Duration { return ttl/50 + 20*time.Millisecond }
 
 // auxOf is the second key of a lock whose name has no hash tag.
-func auxOf(name string) string { return "holdfast:2:n:{" + name + "}" }
+func auxOf(name string) string { return locktest.AuxOf(name) }
+
+// tokenIn returns the token that holds a lock, empty if nothing does.
+func (e *env) tokenIn(name string) string {
+	if !locktest.AsPermits() {
+		if e.fake != nil { // which may be frozen
+			token, _ := e.fake.M.Get(name)
+			return token
+		}
+		return e.direct.Get(e.ctx(), name).Val()
+	}
+	var fields []string
+	if e.fake != nil {
+		fields, _ = e.fake.M.HKeys(name)
+	} else {
+		fields, _ = e.direct.HKeys(e.ctx(), name).Result()
+	}
+	for _, field := range fields {
+		if token, holder := strings.CutPrefix(field, "t"); holder {
+			return token
+		}
+	}
+	return strings.Trim(strings.Join(fields, ""), "=") // kept by a minimum hold
+}
 
 // tap sits in a client and sees each script call on its way. A link knows connections
 // only; a tap can delay, lose, reorder and repeat single requests.
@@ -89,11 +114,15 @@ type call struct {
 var scriptNames = map[any]string{}
 
 func init() {
-	for name, s := range map[string]*scripts.Script{
-		"acquire": scripts.Acquire, "resume": scripts.Resume, "renew": scripts.Renew, "extend": scripts.Extend,
-		"release": scripts.Release, "free": scripts.Free, "drop": scripts.Drop, "check": scripts.Check, "announce": scripts.Announce, "inspect": scripts.Inspect, "force": scripts.Force,
-	} {
-		scriptNames[s.Hash], scriptNames[s.Source] = name, name
+	for _, of := range []*scripts.Set{scripts.Mutex, scripts.Permits} {
+		for name, s := range map[string]*scripts.Script{
+			"acquire": of.Acquire, "resume": of.Resume, "renew": of.Renew, "extend": of.Extend,
+			"release": of.Release, "free": of.Free, "drop": of.Drop, "check": of.Check, "announce": of.Announce, "inspect": of.Inspect, "force": of.Force,
+		} {
+			if s != nil {
+				scriptNames[s.Hash], scriptNames[s.Source] = name, name
+			}
+		}
 	}
 	scriptNames[scripts.Touch.Hash], scriptNames[scripts.Touch.Source] = "renew", "renew" // its short form
 }

@@ -44,9 +44,9 @@ type Info struct {
 	Since   time.Time
 	HeldFor time.Duration
 
-	// Of permits: how many are in use, and the smallest limit of those who hold some, who may disagree.
-	// The TTL is that of the last of them, and Fence the last that was given; [Semaphore.Holders] has
-	// those of each. Both are 0 of a mutex, and if nobody holds any.
+	// Of permits: how many are in use, and the smallest limit of those who hold some, who may disagree; 0 of
+	// a mutex. The TTL is the longest; Label, Fence, Since and HeldFor are of the largest fence, and Kept means
+	// that all are. [Semaphore.Holders] has those of each.
 	Permits, Limit int
 }
 

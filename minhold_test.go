@@ -62,7 +62,7 @@ func TestMinHold(t *testing.T) {
 		if info := e.inspect(mu); info.Label != "me" || info.Fence != s.Fence() || info.Since.UnixMicro() != s.Fence() {
 			t.Errorf("%+v, want the last holder's label and fence", info)
 		}
-		if value := e.direct.Get(e.ctx(), "a").Val(); value == "" || value == token {
+		if value := e.tokenIn("a"); value == "" || value == token {
 			t.Errorf("the key holds %q; a late request of %q would find its own", value, token)
 		}
 		if set := e.direct.SetNX(e.ctx(), "a", "redis-py", time.Second).Val(); set {
@@ -305,7 +305,7 @@ func TestMinHoldOfNobody(t *testing.T) {
 		if err := s.Release(e.ctx()); err != nil {
 			t.Error(err)
 		}
-		if info := e.inspect(mu); info.Kept || e.direct.Get(e.ctx(), "a").Val() != token {
+		if info := e.inspect(mu); info.Kept || e.tokenIn("a") != token {
 			t.Errorf("detached: %+v", info)
 		}
 	})

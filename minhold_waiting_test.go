@@ -153,7 +153,7 @@ func TestMinHoldPassedOn(t *testing.T) {
 		}
 		began := time.Now()
 		s := <-second
-		if token := e.direct.Get(e.ctx(), "a").Val(); token != s.Token() || time.Since(began) > 0 {
+		if token := e.tokenIn("a"); token != s.Token() || time.Since(began) > 0 {
 			t.Errorf("not passed on, within %v", time.Since(began))
 		}
 		if err := s.Release(e.ctx()); err != nil {

@@ -37,18 +37,26 @@ func (*noCopy) Unlock() {}
 // an option is refused, [Mutex.Err] and every use return an ErrInvalid that says why.
 func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
 	m := new(Mutex)
-	m.init(l, store.Mutex, name, opts)
+	m.limit = mutexPermits
+	m.init(l, name, opts)
 	return m
 }
 
-// init makes it the lock of that kind and name.
-func (m *handle) init(l *Locker, kind store.Kind, name string, opts []Option) {
-	m.l, m.lock.Env, m.lock.Kind, m.lock.Name = l, &l.engine.Env, kind, name
+// mutexPermits is 0, a mutex. Tests set it to 1: what is said of a mutex holds for a semaphore of one
+// permit, too.
+var mutexPermits = 0
+
+// init makes it the lock of that name, a mutex if the limit is 0.
+func (m *handle) init(l *Locker, name string, opts []Option) {
+	m.l, m.lock.Env, m.lock.Name = l, &l.engine.Env, name
+	if m.limit != 0 {
+		m.lock.Kind = store.Permits
+	}
 	if err := l.engine.Store.Validate(name); err != nil {
 		m.err = invalid("%w", err)
 	}
 	conf, err := l.conf, l.confErr
-	if len(opts) > 0 || m.limit > 0 || conf.Weight != 0 {
+	if len(opts) > 0 || m.limit != 0 || conf.Weight != 0 {
 		conf, err = l.defaults().with(append(l.opts[:len(l.opts):len(l.opts)], opts...))
 		if err == nil {
 			err = m.fit(conf)

@@ -106,7 +106,7 @@ func (d *duel) checkEnd(holder *holdfast.Session, cut, until, done time.Time) er
 	if f := d.e.fake; f != nil {
 		// Up to here the key is the holder's, and another margin long, so no request of
 		// another's could have succeeded.
-		token, _ := f.M.Get(d.name)
+		token := d.e.tokenIn(d.name)
 		if left := f.M.TTL(d.name); token != holder.Token() || left < marginOf(d.ttl) {
 			return fmt.Errorf("at the holder's end its key has %v left, less than the margin of %v", left, marginOf(d.ttl))
 		}

@@ -27,7 +27,7 @@ func (l lease) sound(e *env) error {
 	if err := l.s.Err(); err != nil {
 		return nil
 	}
-	token, _ := e.fake.M.Get(l.name)
+	token := e.tokenIn(l.name)
 	trusted, left := time.Until(l.s.ValidUntil()), e.fake.M.TTL(l.name)
 	if token == l.s.Token() && trusted <= left {
 		return nil

@@ -41,7 +41,7 @@ func (l *Locker) Semaphore(name string, n int, opts ...Option) *Semaphore {
 	if n <= 0 {
 		s.limit = -1 // 0 is a mutex
 	}
-	s.init(l, store.Permits, name, opts)
+	s.init(l, name, opts)
 	return s
 }
 
@@ -54,7 +54,7 @@ type Holder struct {
 	Fence          int64
 	Permits, Limit int           // how many it has, and of how many as it was told
 	TTL            time.Duration // what is left; 0 without expiry
-	NoExpiry       bool
+	NoExpiry, Kept bool          // see Info
 }
 
 // Holders asks Redis who holds permits, the smallest fence first; of an RWMutex a writer holds
@@ -66,7 +66,7 @@ func (s *permits) Holders(ctx context.Context) (all []Holder, _ error) {
 	}
 	_, _, holders := store.Holders(r)
 	for _, h := range holders {
-		all = append(all, Holder{h.Label, h.Fence, h.Permits, h.Limit, max(h.TTL, 0), h.TTL < 0})
+		all = append(all, Holder{h.Label, h.Fence, h.Permits, h.Limit, max(h.TTL, 0), h.TTL < 0, h.Kept})
 	}
 	return all, nil
 }
@@ -86,9 +86,9 @@ type RWMutex struct {
 func (l *Locker) RWMutex(name string, opts ...Option) *RWMutex {
 	m := new(RWMutex)
 	m.limit, m.weight = MaxPermits, MaxPermits
-	m.init(l, store.Permits, name, opts)
+	m.init(l, name, opts)
 	m.read.limit, m.read.weight = MaxPermits, 1
-	m.read.init(l, store.Permits, name, opts)
+	m.read.init(l, name, opts)
 	return m
 }
 

@@ -18,6 +18,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if locktest.AsPermits() {
+		holdfast.MutexesAreSemaphores()
+	}
 	locktest.Main(m)
 }
 

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/holdfast-go/holdfast"
 )
 
@@ -29,10 +27,7 @@ type state struct {
 func (e *env) state(mu *holdfast.Mutex) state {
 	e.t.Helper()
 	begin := time.Now()
-	token, err := e.direct.Get(e.ctx(), mu.Name()).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		e.t.Fatal(err)
-	}
+	token := e.tokenIn(mu.Name())
 	info, err := mu.Inspect(e.ctx())
 	if err != nil {
 		e.t.Fatal(err)

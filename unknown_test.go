@@ -179,7 +179,7 @@ func (r *trial) acquire() (*holdfast.Session, error) {
 func (r *trial) stays(token string) error {
 	for range 40 {
 		time.Sleep(100 * time.Millisecond)
-		if got, _ := r.e.fake.M.Get(r.name); got != token {
+		if got := r.e.tokenIn(r.name); got != token {
 			return fmt.Errorf("the key holds %q and should hold %q", got, token)
 		}
 	}
@@ -195,7 +195,7 @@ func TestUnknownAcquire(t *testing.T) {
 			time.Sleep(2 * time.Second) // the network is well already
 			return r.stays("")
 		}
-		if token, _ := r.e.fake.M.Get(r.name); token != s.Token() {
+		if token := r.e.tokenIn(r.name); token != s.Token() {
 			return errors.New("acquired, and the key is another's")
 		}
 		if err := s.Release(context.Background()); err != nil {

@@ -206,11 +206,11 @@ func TestWaitingPrivate(t *testing.T) {
 				mu := lockers[0].Mutex("private")
 				s := e.acquire(mu)
 				next := e.wait(mu)
-				before, _ := e.fake.M.Get("private")
+				before := e.tokenIn("private")
 				e.must(use(s))
 				e.must(s.Release(e.ctx()))
 				s = <-next
-				if after, _ := e.fake.M.Get("private"); after == before || after == "" {
+				if after := e.tokenIn("private"); after == before || after == "" {
 					t.Errorf("the key held %q and holds %q", before, after)
 				}
 				e.must(s.Release(e.ctx()))

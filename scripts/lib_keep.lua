@@ -13,11 +13,5 @@ local function keep(nobody, ms)
   local _, label = holder_info()
   A.o, A.i, A.e = nobody, ' ' .. (label or ''), nil
   save(aux_ttl(ms))
-  -- The first waiter that listens must ask again: NAME may end sooner than it was told. On a Cluster
-  -- PUBLISH does not say who listens, so all are told.
-  for at = 1, #order, 36 do
-    local data = call('HGET', QUEUE, sub(order, at, at + 35))
-    local channel = data and sub(data, 37, 36 + tonumber(sub(data, 31, 33))) or ''
-    if channel ~= '' and redis.pcall('PUBLISH', channel, 'r ' .. NAME) == 1 then break end
-  end
+  tell_first(order, NAME)
 end

@@ -38,13 +38,14 @@ local function grant_waiting(asker, info, ms, single)
       break
     else
       local behind = 37 + tonumber(sub(data, 31, 33))
-      local channel, label = sub(data, 37, behind - 1), sub(data, behind, behind - 1 + tonumber(sub(data, 34, 36)))
+      local token = behind + tonumber(sub(data, 34, 36))
+      local channel, label = sub(data, 37, behind - 1), sub(data, behind, token - 1)
       if single and unheard(channel) then
         passed = passed .. waiter
       elseif not fits(label) then
         break
       else
-        local own, early = give_permits(waiter, channel .. ' ' .. label, tonumber(sub(data, 16, 30)))
+        local own, early = give_permits(waiter .. sub(data, token), channel .. ' ' .. label, tonumber(sub(data, 16, 30)))
         gone[#gone + 1] = waiter
         told[#told + 1] = {channel, waiter, own, early}
       end

@@ -108,7 +108,7 @@ local function take_out(field, holder)
   if MIXED == '1' or end_of(holder) == NEVER then return count_all({field}) end
   GONE[#GONE + 1] = field
   USED = USED - wanted(want_of(holder))
-  if USED == 0 then LIMIT = MOST end
+  if USED == 0 then LIMIT, FIRST, LAST = MOST, NEVER, 0 end
 end
 
 -- end_after returns when a lease of so many ms from now ends; -1: never.
@@ -127,8 +127,12 @@ local function mine()
   return field, holder
 end
 
--- lengthen gives OWNER's lease, whose field and holder these are, a new end and number.
-local function lengthen(field, holder, ends, number)
+-- set_end gives OWNER's lease, whose field and holder these are, a new end and number.
+local function set_end(field, holder, ends, number)
+  if ends < end_of(holder) then
+    count_all({field})
+    count_in(want_of(holder), ends)
+  end
   FIRST, LAST = math.min(FIRST, ends), math.max(LAST, ends)
   put(field, ends, sub(holder, 16, 51) .. number .. sub(holder, 62))
 end

@@ -46,9 +46,9 @@ end
 if not queues and A.q then dequeue(attempt_of(OWNER)) end
 local status, left = stranger and -7 or 0, stranger and call('PTTL', NAME) or left_until(FIRST)
 if place == 0 then return status, left, tonumber(A.f) or 0, 0 end
-if place == 1 and not stranger then
-  -- The holders of other processes are told that somebody waits, and again whenever the first asks: a
-  -- message may be lost.
+if place <= 2 and not stranger then
+  -- The holders of other processes are told that somebody waits, and again whenever it asks: a message may be
+  -- lost. Of the first two in the queue at least one is not of a holder's own process.
   local told, all = {[channel] = true}, call('HGETALL', NAME)
   for i = 1, #all, 2 do
     local to = all[i] ~= '=' and split_info(info_of(all[i + 1])) or ''

@@ -17,7 +17,7 @@ local last, this = tonumber(sub(holder, 52, 61)), tonumber(ARGV[3])
 if last > this then return -5, left_until(ends), 0, 0 end
 if last < this then
   ends = (ARGV[2] == 'add' and ends or NOW_MS) + tonumber(ARGV[1])
-  lengthen(field, holder, ends, string.format('%010.0f', this))
+  set_end(field, holder, ends, string.format('%010.0f', this))
   write_permits(true)
   save(aux_ttl(left_until(ends)))
 end

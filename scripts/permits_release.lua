@@ -22,16 +22,19 @@ local status = field and 1 or read('HGET', NAME, kept) and not stranger and 1 or
 if SHARED == 1 then tombstone, used = '', '' end
 if gives and field then
   take_out(field, holder)
-  if ms then
-    count_in(want_of(holder), end_after(ms))
-    put(kept, end_after(ms), sub(holder, 16, 61) .. kept .. ' ' .. string.match(info_of(holder), ' (.*)$'))
-  end
   raise_fence(used)
+  if ms then
+    local fence = used == '' and sub(holder, 16, 31) or string.format('%016.0f', tonumber(used))
+    count_in(want_of(holder), end_after(ms))
+    put(kept, end_after(ms), fence .. sub(holder, 32, 61) .. kept .. ' ' .. string.match(info_of(holder), ' (.*)$'))
+  end
   if used ~= '' then save(86400000, redis.pcall) end
   if A.q and not UNSETTLED and not ms then
     grant_waiting(nil, nil, nil, find(ARGV[1], 's', 1, true))
   else
+    local order = ms and A.q and queue_order() or ''
     write_permits()
+    tell_first(order, QUEUE)
   end
 elseif gives and A.q then
   dequeue(attempt_of(OWNER))

@@ -20,7 +20,7 @@ if ARGV[4] ~= '' then
   raise_fence(ARGV[4])
   used = string.format('%016.0f', math.max(tonumber(used), tonumber(ARGV[4])))
 end
-lengthen(field, sub(holder, 1, 15) .. used .. sub(holder, 32), ends, number)
+set_end(field, sub(holder, 1, 15) .. used .. sub(holder, 32), ends, number)
 write_permits(true)
 if ARGV[3] ~= '' or ARGV[4] ~= '' then save(aux_ttl(left_until(ends))) end
 return 1, left_until(ends), 0, flags(others_wait(split_info(info_of(holder))))

@@ -29,6 +29,6 @@ if sub(holder, 62, 97) ~= attempt_of(OWNER) then
   holder = sub(holder, 1, 15) .. fence .. sub(holder, 32, 61) .. attempt_of(OWNER) .. channel .. ' ' .. sub(label, 21)
 end
 save(aux_ttl(left_until(ends)))
-lengthen(field, holder, ends, sub(holder, 52, 61))
+set_end(field, holder, ends, sub(holder, 52, 61))
 write_permits(true)
 return 1, left_until(ends), tonumber(fence), flags(others_wait(split_info(info_of(holder))))

@@ -168,7 +168,7 @@ func acquireAll(more ...string) []string {
 func release(more ...string) []string {
 	parts := append([]string{"lib_preread", "release"}, more...)
 	return append(parts, "lib_now", "lib_fence", "lib_aux", "lib_lost", "lib_lease", "lib_install", "lib_tombstone",
-		"lib_publish", "lib_turn", "lib_start_turn", "lib_queue", "lib_served", "lib_grant", "lib_keep", one, "release_rest")
+		"lib_publish", "lib_turn", "lib_start_turn", "lib_queue", "lib_served", "lib_grant", "lib_tell", "lib_keep", one, "release_rest")
 }
 
 func force(more ...string) []string {
@@ -197,6 +197,7 @@ func permits(name string, more ...string) *Script {
 		{"lib_unsettled", "acquire"},
 		{"lib_served", "acquire release force"},
 		{"lib_permit_grant", "acquire release force"},
+		{"lib_tell", "release"},
 		{"lib_waiting", "inspect"},
 	} {
 		if strings.Contains(part.in, name) {

@@ -86,6 +86,14 @@ func (k *Lock) Key() string {
 	return k.Keys().Queue()
 }
 
+// KeyOf is the key of the lock of that kind and name.
+func KeyOf(kind store.Kind, name string) string {
+	if kind == store.Mutex {
+		return name
+	}
+	return store.NewLock(kind, name).Queue()
+}
+
 // Want is what is asked for under these terms, in the form in which scripts have it.
 func (k *Lock) Want(terms *Terms) string {
 	if k.Kind == store.Mutex {

@@ -28,13 +28,6 @@ type State struct {
 
 // StateOf makes the state of the reply to an inspection. grace is for how long no lock is given yet.
 func StateOf(kind store.Kind, r store.Reply, grace time.Duration) State {
-	if kind == store.Permits && r.Status != store.Stranger {
-		used, limit, _ := store.Holders(r)
-		return State{
-			Held: used > 0, Permits: used, Limit: limit, Fence: r.Fence, Waiters: int(r.Place), Grace: grace,
-			TTL: max(r.TTL, 0), NoExpiry: r.TTL < 0,
-		}
-	}
 	if r.Status == store.Gone {
 		return State{Waiters: int(r.Place), Grace: grace}
 	}
@@ -50,6 +43,14 @@ func StateOf(kind store.Kind, r store.Reply, grace time.Duration) State {
 		NoExpiry: r.TTL < 0,
 		HeldFor:  r.Age,
 		Grace:    grace,
+	}
+	if kind == store.Permits && !s.Stranger {
+		var holders []store.PermitHolder
+		s.Permits, s.Limit, holders = store.Holders(r)
+		s.Label = ""
+		if n := len(holders); n > 0 {
+			s.Label = holders[n-1].Label
+		}
 	}
 	if s.Fence != 0 {
 		s.Since = time.UnixMicro(s.Fence).UTC()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -44,8 +45,22 @@ func Eventually(t testing.TB, what string, cond func() bool) {
 	t.Fatalf("it did not come to pass that %s", what)
 }
 
+// AsPermits reports whether the mutexes of the tests are semaphores of one permit, as HOLDFAST_TEST_PERMITS
+// says.
+func AsPermits() bool { return os.Getenv("HOLDFAST_TEST_PERMITS") != "" }
+
+// AuxOf is the second key of a lock whose name has no hash tag.
+func AuxOf(name string) string { return keyOf("n", "s", name) }
+
 // QueueOf is the third key of a lock whose name has no hash tag.
-func QueueOf(name string) string { return "holdfast:2:q:{" + name + "}" }
+func QueueOf(name string) string { return keyOf("q", "p", name) }
+
+func keyOf(mutex, permits, name string) string {
+	if AsPermits() {
+		mutex = permits
+	}
+	return "holdfast:2:" + mutex + ":{" + name + "}"
+}
 
 // Replicated starts a server with n replicas that acknowledge what it writes.
 func Replicated(t *testing.T, n int) (master *redistest.Server, replicas []*redistest.Server) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/lease"
+	"github.com/holdfast-go/holdfast/internal/store"
 	"github.com/holdfast-go/holdfast/scripts"
 )
 
@@ -93,12 +94,14 @@ func (q *queue) askNow() {
 	}
 }
 
-// Poke makes the asker of a queue ask at once; of every queue if name is empty.
+// Poke makes the askers of a name ask at once; those of all if name is empty.
 func (qs *Queues) Poke(name string) {
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	if name != "" {
-		qs.of[name].askNow()
+		for _, kind := range store.Kinds() {
+			qs.of[lease.KeyOf(kind, name)].askNow()
+		}
 		return
 	}
 	// Nobody could tell us that others wait, or could not until now. So it is when the Locker is closed, too.

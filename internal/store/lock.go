@@ -37,6 +37,9 @@ const (
 	Permits             // permits of NAME, of which several holders have some
 )
 
+// Kinds returns all kinds.
+func Kinds() []Kind { return []Kind{Mutex, Permits} }
+
 // NewLock returns the lock of that kind and name, which is given in any replication history.
 func NewLock(of Kind, name string) *Lock { return newLock(&kinds[of], name) }
 

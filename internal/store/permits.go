@@ -32,6 +32,7 @@ type PermitHolder struct {
 	Fence          int64
 	Permits, Limit int
 	TTL            time.Duration // what is left; NoExpiry without end
+	Kept           bool          // released, and kept by its minimum hold
 }
 
 // PermitWaiter is an attempt that waits for permits.
@@ -40,8 +41,8 @@ type PermitWaiter struct {
 	Permits, Limit int
 }
 
-// Holders reads the reply to an Inspect of permits: how many are in use, the smallest limit, and, if it was
-// an InspectQueue, who holds them.
+// Holders reads the reply to an Inspect of permits: how many are in use, the smallest limit of those who have
+// some, and who that is, the largest fence last. Of an Inspect that is the only one.
 func Holders(r Reply) (used, limit int, holders []PermitHolder) {
 	used, limit, list, err := parseWant(r.Label)
 	for err == nil && list != "" {
@@ -56,21 +57,22 @@ func Holders(r Reply) (used, limit int, holders []PermitHolder) {
 // parseHolder reads the first holder of a list: see permits_inspect.lua.
 func parseHolder(list string) (h PermitHolder, rest string, err error) {
 	const digits, head, fence = scripts.WaiterDigits, scripts.WaiterHead, scripts.WaiterHead + scripts.FenceLen
-	if len(list) < fence {
+	const text = fence + 1
+	if len(list) < text {
 		return h, "", errMalformed
 	}
 	left, errLeft := strconv.ParseInt(list[:digits], 10, 64)
 	size, errSize := strconv.ParseUint(list[digits:head], 10, 16)
 	h.Fence, err = strconv.ParseInt(list[head:fence], 10, 64)
-	if err = errors.Join(err, errLeft, errSize); err != nil || int(size) > len(list)-fence {
+	if err = errors.Join(err, errLeft, errSize); err != nil || int(size) > len(list)-text {
 		return h, "", errMalformed
 	}
-	h.TTL = NoExpiry
+	h.TTL, h.Kept = NoExpiry, list[fence] == '1'
 	if left < scripts.Never {
 		h.TTL = time.Duration(left) * time.Millisecond
 	}
-	h.Permits, h.Limit, h.Label, err = parseWant(list[fence : fence+int(size)])
-	return h, list[fence+int(size):], err
+	h.Permits, h.Limit, h.Label, err = parseWant(list[text : text+int(size)])
+	return h, list[text+int(size):], err
 }
 
 // PermitWaiters reads the queue of the reply to an InspectQueue of permits.
