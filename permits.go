@@ -102,6 +102,11 @@ func (m *RWMutex) TryRAcquire(ctx context.Context, opts ...Option) (*Session, er
 	return m.read.TryAcquire(ctx, opts...)
 }
 
+// RResume is [Mutex.Resume] for a reader.
+func (m *RWMutex) RResume(ctx context.Context, token string, opts ...Option) (*Session, error) {
+	return m.read.Resume(ctx, token, opts...)
+}
+
 // RLock is [Mutex.Lock] for a reader.
 func (m *RWMutex) RLock(ctx context.Context, opts ...Option) (_ context.Context, release func() error) {
 	return m.read.Lock(ctx, opts...)

@@ -2,6 +2,7 @@ package holdfast_test
 
 import (
 	"context"
+	"flag"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,9 +21,19 @@ import (
 func TestMain(m *testing.M) {
 	if locktest.AsPermits() {
 		holdfast.MutexesAreSemaphores()
+		if err := flag.Set("test.skip", notOfPermits); err != nil {
+			panic(err)
+		}
 	}
 	locktest.Main(m)
 }
+
+// notOfPermits are the tests that don't concern a semaphore of one permit: of what it does not have, and of
+// what is in Redis for a mutex.
+const notOfPermits = `^(TestAll|TestDoAll|TestLeadRefused|TestRest)|` + // locks taken together, and at rest
+	`^(TestStrangers|TestOtherType|TestAnnounce$|TestResumeWithoutExpiry$|TestMinHold$|TestMinHoldEveryWay$|TestSince$)|` + // strangers and their tokens
+	`^(TestForeignReplyToWaiter|TestHostile|TestHostileWaiting|TestScaleLateTouch|TestScaleTouchAfterResume|TestScaleHeld|TestOptionsShared)$|` + // the form of requests
+	`^Example`
 
 // env is rig.Env, and what only these tests do with it.
 type env struct {

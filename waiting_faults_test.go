@@ -707,7 +707,7 @@ func TestWaitingLeftBehind(t *testing.T) {
 			t.Errorf("there were %d goroutines, and are %d", before, n)
 		}
 		for _, key := range e.fake.M.Keys() {
-			if ttl := e.fake.M.TTL(key); ttl <= 0 || !strings.HasPrefix(key, "holdfast:2:n:") {
+			if ttl := e.fake.M.TTL(key); ttl <= 0 || !strings.HasPrefix(key, strings.TrimSuffix(auxOf(""), "{}")) {
 				t.Fatalf("%q is left, for %v", key, ttl)
 			}
 		}

@@ -5,6 +5,7 @@
 local function give_permits(owner, info, ms)
   local fence, ahead = next_fence(A.f)
   A.f = fence
+  if A.x or A.k then drop_old() end
   local channel, label = split_info(info)
   local want, ends = sub(label, 1, 20), end_after(ms)
   count_in(want, ends)
@@ -32,7 +33,8 @@ local function grant_waiting(asker, info, ms, single)
       if not fits(sub(info, #split_info(info) + 2)) then break end
       fence, ahead = give_permits(asker, info, ms)
       gone[#gone + 1] = waiter
-    elseif not data or tonumber(sub(data, 1, 15)) < NOW_MS then
+    elseif not data or tonumber(sub(data, 1, 15)) < NOW_MS
+      or UNSETTLED == false and call('HGET', NAME, 't' .. waiter) then -- it has asked while unsettled
       gone[#gone + 1] = waiter
     elseif USED >= LIMIT then
       break

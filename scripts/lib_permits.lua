@@ -3,7 +3,8 @@
 -- NAME    a hash, which expires with the last of its holders
 --           =  permits in use (10 digits); the smallest limit of a holder (10); '1' if their limits
 --              differ, else '0'; a time, ms, before which no holder's lease ends (15); when NAME
---              expires, ms (15)
+--              expires, ms (15); how many holders there are (10); when they were last told that others
+--              wait, ms (15)
 --         and for each holder, under a 't' and its token: when its lease ends, ms (15 digits); its
 --         fence (16); its want (20); the number of its last request that set its TTL (10); its
 --         attempt (36); channel, a space, label
@@ -20,7 +21,7 @@
 local MOST, NEVER = 9999999999, 999999999999999
 local NONE = string.rep('0', 20) -- the want of one who was forced out
 local NOW_MS = math.floor(NOW / 1000)
-local USED, LIMIT, MIXED, FIRST, LAST -- what the field = says
+local USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD -- what the field = says
 local SET, GONE -- fields to write, each before its value, and to delete
 
 -- The parts of a holder.
@@ -37,13 +38,13 @@ local function count_in(want, ends)
     if USED > 0 and limit ~= LIMIT then MIXED = '1' end
     USED, LIMIT = USED + n, math.min(LIMIT, limit)
   end
-  FIRST, LAST = math.min(FIRST, ends), math.max(LAST, ends)
+  FIRST, LAST, HOLDERS = math.min(FIRST, ends), math.max(LAST, ends), HOLDERS + 1
 end
 
 -- count_all counts the holders anew, without those whose leases have ended and those of some fields,
 -- and has all of these deleted.
 local function count_all(fields)
-  USED, LIMIT, MIXED, FIRST, LAST, SET, GONE = 0, MOST, '0', NEVER, 0, {}, {}
+  USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, SET, GONE = 0, MOST, '0', NEVER, 0, 0, {}, {}
   local without = {['='] = true}
   for _, field in ipairs(fields) do
     GONE[#GONE + 1], without[field] = field, true
@@ -65,11 +66,12 @@ end
 -- read_permits reads what the field = says, and returns true if NAME is a stranger's.
 local function read_permits()
   local sum = read('HGET', NAME, '=')
-  USED, LIMIT, MIXED, FIRST, LAST, SET, GONE = 0, MOST, '0', NEVER, 0, {}, {}
+  USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD, SET, GONE = 0, MOST, '0', NEVER, 0, 0, 0, {}, {}
   if not sum then return call('PTTL', NAME) ~= -2 end
-  if #sum ~= 51 then return true end
+  if #sum ~= 76 then return true end
   USED, LIMIT, MIXED = tonumber(sub(sum, 1, 10)), tonumber(sub(sum, 11, 20)), sub(sum, 21, 21)
-  FIRST, LAST = tonumber(sub(sum, 22, 36)), tonumber(sub(sum, 37))
+  FIRST, LAST = tonumber(sub(sum, 22, 36)), tonumber(sub(sum, 37, 51))
+  HOLDERS, TOLD = tonumber(sub(sum, 52, 61)), tonumber(sub(sum, 62))
   if FIRST <= NOW_MS then count_all({}) end
 end
 
@@ -89,11 +91,12 @@ end
 local function write_permits(early)
   if early then expiry() end
   for at = 1, #GONE, 1000 do call('HDEL', NAME, unpack(GONE, at, math.min(at + 999, #GONE))) end
-  if #SET == 0 and USED == 0 and #call('HGETALL', NAME) <= 2 then
+  if LAST == 0 then -- nobody is left
     call('DEL', NAME)
     return
   end
-  call('HSET', NAME, '=', string.format('%010.0f%010.0f%s%015.0f%015.0f', USED, LIMIT, MIXED, FIRST, LAST), unpack(SET))
+  call('HSET', NAME, '=', string.format('%010.0f%010.0f%s%015.0f%015.0f%010.0f%015.0f', USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD))
+  for at = 1, #SET, 1000 do call('HSET', NAME, unpack(SET, at, math.min(at + 999, #SET))) end
   if not early then expiry() end
 end
 
@@ -103,12 +106,12 @@ local function put(field, ends, rest)
   SET[#SET + 1] = string.format('%015.0f', ends) .. rest
 end
 
--- take_out has a holder deleted.
+-- take_out has a holder deleted. If that may have been the one by whom limit or expiry go, and when no
+-- permits are in use any more, all are counted anew.
 local function take_out(field, holder)
-  if MIXED == '1' or end_of(holder) == NEVER then return count_all({field}) end
-  GONE[#GONE + 1] = field
-  USED = USED - wanted(want_of(holder))
-  if USED == 0 then LIMIT, FIRST, LAST = MOST, NEVER, 0 end
+  local n = wanted(want_of(holder))
+  if MIXED == '1' or end_of(holder) == NEVER or USED <= n then return count_all({field}) end
+  GONE[#GONE + 1], USED, HOLDERS = field, USED - n, HOLDERS - 1
 end
 
 -- end_after returns when a lease of so many ms from now ends; -1: never.
@@ -135,18 +138,4 @@ local function set_end(field, holder, ends, number)
   end
   FIRST, LAST = math.min(FIRST, ends), math.max(LAST, ends)
   put(field, ends, sub(holder, 16, 51) .. number .. sub(holder, 62))
-end
-
--- others_wait tells whether an attempt of another process than that of the channel waits.
-local function others_wait(channel)
-  if not A.q then return false end
-  local order = queue_order()
-  for at = 1, #order, 36 do
-    local data = call('HGET', QUEUE, sub(order, at, at + 35))
-    if data and tonumber(sub(data, 1, 15)) >= NOW_MS
-      and (channel == '' or sub(data, 37, 36 + tonumber(sub(data, 31, 33))) ~= channel) then
-      return true
-    end
-  end
-  return false
 end

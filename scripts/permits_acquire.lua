@@ -24,7 +24,7 @@ if field then
     put(field, end_of(holder), sub(holder, 16, 97) .. channel .. ' ' .. sub(ARGV[3], #channel + 22))
     write_permits(true)
   end
-  return 1, left_until(end_of(holder)), tonumber(sub(holder, 16, 31)), flags(others_wait(channel), true)
+  return 1, left_until(end_of(holder)), tonumber(sub(holder, 16, 31)), flags(A.q, true)
 end
 if withdrawn(OWNER) then return -4, 0, 0, 0 end
 
@@ -43,12 +43,16 @@ if not stranger and A.q then
   if fence then return 1, ttl, tonumber(fence), flags(others ~= '', ahead) end
   if queues then place = (find(others, attempt_of(OWNER), 1, true) + 35) / 36 end
 end
-if not queues and A.q then dequeue(attempt_of(OWNER)) end
+if not queues and A.q then
+  dequeue(attempt_of(OWNER))
+  if A.q and not stranger then grant_waiting(nil, nil, nil, single) end -- it may have been in their way
+end
 local status, left = stranger and -7 or 0, stranger and call('PTTL', NAME) or left_until(FIRST)
 if place == 0 then return status, left, tonumber(A.f) or 0, 0 end
-if place <= 2 and not stranger then
+if place <= 2 and not stranger and NOW_MS - TOLD >= 10 + HOLDERS / 10 then
   -- The holders of other processes are told that somebody waits, and again whenever it asks: a message may be
-  -- lost. Of the first two in the queue at least one is not of a holder's own process.
+  -- lost. Of the first two in the queue at least one is not of a holder's own process. To look at many holders
+  -- takes time, so they are told less often.
   local told, all = {[channel] = true}, call('HGETALL', NAME)
   for i = 1, #all, 2 do
     local to = all[i] ~= '=' and split_info(info_of(all[i + 1])) or ''
@@ -56,6 +60,10 @@ if place <= 2 and not stranger then
       told[to] = true
       publish(to, 'w ' .. QUEUE)
     end
+  end
+  if HOLDERS > 0 then
+    TOLD = NOW_MS
+    write_permits(true)
   end
 end
 return status, left, tonumber(A.f) or 0, place, (single and unheard(channel) and '!' or '') .. history()

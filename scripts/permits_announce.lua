@@ -1,6 +1,6 @@
 -- permits_announce: tell Redis which channel the holder listens to. It did not listen yet when it asked.
 --
--- NAME, AUX, QUEUE, OWNER, TOKEN: see lib_layout.lua
+-- NAME, AUX, OWNER, TOKEN: see lib_layout.lua
 -- ARGV[1]  channel, a space, want (lib_permits.lua) and label
 --
 -- Replies {status, ms left (-1: no expiry), 0, n}: as of announce.lua
@@ -15,4 +15,4 @@ local channel = split_info(ARGV[1])
 if split_info(info_of(holder)) ~= channel then
   call('HSET', NAME, field, sub(holder, 1, 97) .. channel .. ' ' .. sub(ARGV[1], #channel + 22))
 end
-return 1, left_until(end_of(holder)), 0, flags(others_wait(channel))
+return 1, left_until(end_of(holder)), 0, flags(A.q)

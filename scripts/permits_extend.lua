@@ -1,6 +1,6 @@
 -- permits_extend: change the TTL, as the caller asks.
 --
--- NAME, AUX, QUEUE, OWNER, TOKEN: see lib_layout.lua
+-- NAME, AUX, OWNER, TOKEN: see lib_layout.lua
 -- ARGV[1], ARGV[2], ARGV[3]  ms, 'add' or 'set', number: as of extend.lua
 --
 -- Replies {status, ms left, 0, 0}: as of extend.lua

@@ -17,7 +17,7 @@ local stranger, last, taken = read_permits(), tonumber(A.f) or 0, {}
 if stranger then
   if ARGV[2] ~= '' and ARGV[2] ~= '-' then return -7, 0, 0, 0 end
   call('DEL', NAME)
-  USED, LIMIT, MIXED, FIRST, LAST, SET, GONE = 0, MOST, '0', NEVER, 0, {}, {}
+  count_all({})
 else
   if LAST == 0 then return -1, 0, 0, 0 end
   if ARGV[2] == '-' then return -2, 0, last, 0 end
@@ -32,8 +32,11 @@ else
   if #taken == 0 then return ARGV[2] == '' and -1 or -2, 0, last, 0 end
   count_all(fields)
   for i, holder in ipairs(taken) do
-    count_in(NONE, end_of(holder))
-    put(fields[i], end_of(holder), sub(holder, 16, 31) .. NONE .. sub(holder, 52))
+    if sub(fields[i], 1, 1) ~= KEPT then -- else there is nobody to be told
+      local ends = math.min(end_of(holder), NOW_MS + 86400000) -- without expiry it is told within a day
+      count_in(NONE, ends)
+      put(fields[i], ends, sub(holder, 16, 31) .. NONE .. sub(holder, 52))
+    end
   end
 end
 if A.q and not UNSETTLED then

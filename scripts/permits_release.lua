@@ -28,16 +28,18 @@ if gives and field then
     count_in(want_of(holder), end_after(ms))
     put(kept, end_after(ms), fence .. sub(holder, 32, 61) .. kept .. ' ' .. string.match(info_of(holder), ' (.*)$'))
   end
-  if used ~= '' then save(86400000, redis.pcall) end
-  if A.q and not UNSETTLED and not ms then
-    grant_waiting(nil, nil, nil, find(ARGV[1], 's', 1, true))
-  else
-    local order = ms and A.q and queue_order() or ''
-    write_permits()
-    tell_first(order, QUEUE)
+  if used ~= '' then
+    allow_writes()
+    save(86400000, redis.pcall)
   end
-elseif gives and A.q then
-  dequeue(attempt_of(OWNER))
+end
+if gives and A.q and (not field or UNSETTLED ~= nil) then dequeue(attempt_of(OWNER)) end -- it may have been in others' way
+if gives and A.q and not UNSETTLED and not stranger and not (field and ms) then
+  grant_waiting(nil, nil, nil, find(ARGV[1], 's', 1, true))
+elseif gives and field then
+  local order = ms and A.q and queue_order() or ''
+  write_permits()
+  tell_first(order, QUEUE)
 end
 if tombstone ~= '' then add_tombstone(tombstone) end
 return status, 0, 0, 0

@@ -1,9 +1,9 @@
 -- permits_renew: lengthen a lease that is held.
 --
--- NAME, AUX, QUEUE, OWNER, TOKEN: see lib_layout.lua
+-- NAME, AUX, OWNER, TOKEN: see lib_layout.lua
 -- ARGV[1], ARGV[2], ARGV[3], ARGV[4]  TTL, number, keep AUX, fence: as of renew.lua
 --
--- Replies {status, ms left (-1: no expiry), 0, n}: as of renew.lua; others wait, if it is not only this process
+-- Replies {status, ms left (-1: no expiry), 0, n}: as of renew.lua
 --
 -- Running it again, or late, is safe: it only adds time. The first write is one that a full memory does not
 -- deny, nor the others then.
@@ -23,4 +23,4 @@ end
 set_end(field, sub(holder, 1, 15) .. used .. sub(holder, 32), ends, number)
 write_permits(true)
 if ARGV[3] ~= '' or ARGV[4] ~= '' then save(aux_ttl(left_until(ends))) end
-return 1, left_until(ends), 0, flags(others_wait(split_info(info_of(holder))))
+return 1, left_until(ends), 0, flags(A.q)

@@ -126,7 +126,7 @@ var (
 var (
 	Permits = &Set{
 		Acquire: permits("acquire"), Resume: permits("resume"), Renew: permits("renew"), Extend: permits("extend"),
-		Check: permits("check"), Announce: permits("announce"), Release: permits("release"),
+		Check: permits("check"), Announce: permits("announce"), Release: permits("release"), Free: permits("free"),
 		Inspect: permits("inspect"), Force: permits("force"),
 	}
 	GracedPermits = func() *Set {
@@ -182,14 +182,14 @@ func resume(more ...string) []string {
 
 // permits returns the script of that name for those who hold permits.
 func permits(name string, more ...string) *Script {
-	parts := append(more, "lib_now")
+	parts, width := append(more, "lib_now"), 2
 	for _, part := range []struct{ name, in string }{
-		{"lib_fence", "acquire release force resume"},
+		{"lib_fence", "acquire release free force resume"},
 		{"lib_aux", name},
-		{"lib_lost", "release renew"},
+		{"lib_lost", "release free renew"},
 		{"lib_lease", name},
-		{"lib_install", "release"},
-		{"lib_tombstone", "release"},
+		{"lib_install", "acquire release free force"},
+		{"lib_tombstone", "release free"},
 		{"lib_publish", "acquire release force resume"},
 		{"lib_turn", "acquire release force"},
 		{"lib_queue", "acquire release force"},
@@ -204,5 +204,8 @@ func permits(name string, more ...string) *Script {
 			parts = append(parts, part.name)
 		}
 	}
-	return perLock(3, append(parts, one, "permits_"+name)...)
+	if strings.Contains("acquire release force resume inspect", name) { // of the others none reads the queue
+		width = 3
+	}
+	return perLock(width, append(parts, one, "permits_"+name)...)
 }

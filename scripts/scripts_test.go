@@ -24,7 +24,7 @@ var all = map[string]*Script{
 	"look":            Look,
 	"permits_acquire": Permits.Acquire, "permits_resume": Permits.Resume, "permits_renew": Permits.Renew, "permits_extend": Permits.Extend,
 	"permits_check": Permits.Check, "permits_announce": Permits.Announce, "permits_release": Permits.Release,
-	"permits_inspect": Permits.Inspect, "permits_force": Permits.Force,
+	"permits_inspect": Permits.Inspect, "permits_free": Permits.Free, "permits_force": Permits.Force,
 }
 
 // graces is the scripts that a Locker with a failover grace has instead of those of that name.

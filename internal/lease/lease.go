@@ -187,6 +187,13 @@ func (l *Lease) Sched() *schedule.Slot { return &l.slot }
 // Name returns the lock's name.
 func (l *Lease) Name() string { return l.lock.Name }
 
+// Fence is the Holder's.
+func (l *Lease) Fence() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fence
+}
+
 // Key is the lock's.
 func (l *Lease) Key() string { return l.lock.Key() }
 

@@ -221,13 +221,13 @@ func TestPass(t *testing.T) {
 				var holder Holder = h
 				passes, fence := 0, h.fence
 				for range 20 {
-					if l.Pass(holder, next, 1) == nil {
+					if l.Pass(holder, next, 1, 0) == nil {
 						break
 					}
 					if next.fence <= fence {
 						t.Errorf("the fence %d follows %d", next.fence, fence)
 					}
-					if l.Pass(&hold{terms: tenSeconds()}, next, 1) != nil {
+					if l.Pass(&hold{terms: tenSeconds()}, next, 1, 0) != nil {
 						t.Error("it is passed on by one who does not hold it")
 					}
 					passes, fence, holder = passes+1, next.fence, next
@@ -246,7 +246,7 @@ func TestPassedFence(t *testing.T) {
 		w, h, next := newWorld(t), &hold{terms: tenSeconds()}, &hold{terms: tenSeconds()}
 		l := w.granted(h)
 		time.Sleep(time.Second)
-		l.Pass(h, next, 1)
+		l.Pass(h, next, 1, 0)
 		if want := int64(1000 + 980_000); next.fence != want {
 			t.Errorf("after a second the fence is %d, not %d", next.fence, want)
 		}

@@ -13,12 +13,13 @@ const (
 )
 
 // Pass gives the lease of h, whose work has ended, to another call of this process and returns its
-// Holder; nil if the lease may not be passed on. waiting is how many wait in the process.
+// Holder; nil if the lease may not be passed on. waiting is how many wait in the process, and fence the
+// largest of those that have permits beside it.
 //
 // The new fence is the grant's plus the microseconds since the grant was received, less 2% since
 // clocks run at different rates. So it is below what the server's clock says by then, hence below
-// every later grant's.
-func (l *Lease) Pass(h Holder, to Taker, waiting int) Holder {
+// every later grant's. If those beside it have used it up, the lease is not passed on.
+func (l *Lease) Pass(h Holder, to Taker, waiting int, fence int64) Holder {
 	env, terms := l.lock.Env, to.Terms()
 	now := env.Clock.Now()
 	channel, epoch := env.Channel()
@@ -33,10 +34,14 @@ func (l *Lease) Pass(h Holder, to Taker, waiting int) Holder {
 		(int(l.passes) >= max(fewestPasses, passesEach*waiting) || now-l.grantedAt >= passTime):
 		return nil
 	}
+	held := now - l.grantedAt
+	clock := l.grantFence + (held - held/50).Microseconds()
+	if fence > l.fence && fence >= clock {
+		return nil
+	}
 	l.passes++
 	l.resting = false
-	held := now - l.grantedAt
-	l.fence = max(l.fence+1, l.grantFence+(held-held/50).Microseconds())
+	l.fence = max(l.fence+1, fence+1, clock)
 	l.holder = to.Take(l, now, l.fence)
 	l.bound()
 	return l.holder

@@ -21,7 +21,7 @@ func (qs *Queues) try(ctx context.Context, w *Waiter, a *Attempt, queue bool) (*
 		return nil, store.Reply{}, nil
 	}
 	a.Channel, a.epoch = qs.Notify.Channel()
-	a.askNow = false
+	a.askNow, a.busy = false, w.queue != nil
 	a.inFlight++
 	request := a.Attempt
 	qs.mu.Unlock()

@@ -28,6 +28,7 @@ type Attempt struct {
 	// Under the mutex of Queues.
 	inDoubt  bool          // a request's outcome is unknown: it may have run, or may still run
 	inFlight int           // requests without an answer
+	busy     bool          // the asker is between a request and what it does with the answer
 	queued   bool          // the last answer was that it has a place in Redis's queue
 	sent     time.Duration // when the request of that answer was sent
 	seen     int64         // the largest fence by then

@@ -81,7 +81,7 @@ func (qs *Queues) passOn(l *lease.Lease, h lease.Holder) (passed, wanted bool, l
 	if qs.closed() {
 		return false, true, nil
 	}
-	next := l.Pass(h, w.To, int(q.waiting))
+	next := l.Pass(h, w.To, int(q.waiting), q.leases.fence())
 	if next == nil {
 		return false, true, nil
 	}
@@ -92,7 +92,7 @@ func (qs *Queues) passOn(l *lease.Lease, h lease.Holder) (passed, wanted bool, l
 // wanting returns the lease's queue, and who of it is to have the lease if it is passed on; nil if
 // nobody. Of a mutex that is the first, unless it has asked Redis itself. Of permits the first always
 // asks Redis, which may have some that are free; but one whose answer is under way may have them
-// already, and then the next is served before it. Called with mu held.
+// already, and then the next is served before it, if it wants as many. Called with mu held.
 func (qs *Queues) wanting(l *lease.Lease) (*queue, *Waiter) {
 	q := qs.of[l.Key()]
 	if q == nil || !q.leases.has(l) || q.first == nil {
@@ -103,8 +103,11 @@ func (qs *Queues) wanting(l *lease.Lease) (*queue, *Waiter) {
 		return q, w
 	case !l.Shared():
 		return nil, nil
-	case q.attempt != nil && q.attempt.inFlight > 0:
-		return q, w.next
+	case q.attempt != nil && q.attempt.busy:
+		if next := w.next; next != nil && q.attempt.terms.Same(next.terms()) {
+			return q, next
+		}
+		return q, nil
 	default:
 		return q, w
 	}

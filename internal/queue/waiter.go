@@ -260,6 +260,7 @@ func (qs *Queues) onReply(w *Waiter, a *Attempt, l *lease.Lease, err error) (lea
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	q := w.queue
+	a.busy = false
 	switch {
 	case w.given != nil: // by a message, or by the release with which the attempt was sent
 		return w.given, nil

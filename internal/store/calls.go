@@ -130,18 +130,15 @@ func (c Call) LeavingFree(every, gap time.Duration) Call {
 }
 
 // Free is a Release that gives NAME to nobody and leaves the queue as it is. It is for a slot that
-// migrates, where Release may find that not all keys are there: see [Moving]. Of permits it is a Release.
+// migrates, where Release may find that not all keys are there: see [Moving].
 func (c *Calls) Free(id ID, tombstone time.Duration, fence int64) Call {
-	if id.Lock.kind.Free == nil {
-		return c.Release(id, tombstone, fence, nil)
-	}
 	return newCall(id.Lock.kind.Free, id, []any{lasting(tombstone), unlessZero(fence)})
 }
 
-// Drop is Free by NAME alone, for a token that Holdfast made. Of permits it is a Release.
+// Drop is Free by NAME alone, for a token that Holdfast made. Of permits it is Free.
 func (c *Calls) Drop(id ID) Call {
 	if id.Lock.kind.Drop == nil {
-		return c.Release(id, 0, 0, nil)
+		return c.Free(id, 0, 0)
 	}
 	return newCall(id.Lock.kind.Drop, id, nil)
 }
