@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test race scale check fuzz mutants proof servers interop findings capacity ci
+.PHONY: help demo docs test race semaphore scale check fuzz mutants proof servers interop findings capacity ci
 
 FUZZTIME ?= 10s
 PROOFTIME ?= 10m
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## three workers lead in turn, on an embedded Redis
 	go run ./cmd/holdfast demo
@@ -20,6 +20,9 @@ test: ## the tests; those that need redis-server or redis-py say so and are skip
 race: ## the full set under the race detector, real servers required
 	go build -race ./...
 	HOLDFAST_TEST=full HOLDFAST_REQUIRE_REDIS=1 go test -race -p 1 -parallel 4 -timeout 30m ./...
+
+semaphore: ## the tests of the mutex on a semaphore of one permit
+	HOLDFAST_TEST_PERMITS=1 HOLDFAST_REQUIRE_REDIS=1 go test -parallel 16 -timeout 20m .
 
 scale: ## the largest tests, which the race detector makes small, in full
 	HOLDFAST_TEST=full go test -timeout 30m -run '^(TestScale(Held|Pressure)|TestWaiting(Cancelled|TimedOut|LateGrant|LeftBehind|ManyNames))$$' .

@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/queue"
+	"github.com/holdfast-go/holdfast/internal/settings"
 	"github.com/holdfast-go/holdfast/internal/within"
 )
 
@@ -111,7 +112,7 @@ func (m *handle) acquire(ctx context.Context, opts []Option, once bool) (*Sessio
 	}
 	defer c.done()
 	if m.limit > mutexPermits && c.conf.HasToken {
-		return nil, errTokenOfPermits
+		return nil, invalid("%w", settings.ErrToken)
 	}
 	m.l.engine.Notify.Start()
 	var h lease.Holder

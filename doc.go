@@ -64,7 +64,6 @@
 //   - A quorum of several independent Redis servers (Redlock). A lock is in one deployment: a
 //     server, a master with replicas, or a Cluster. Against lost writes there are
 //     [WithFailoverGrace], [WithReplicas] and the fence.
-//   - Read-write locks and semaphores. Each lock has one holder.
 //   - Reentrancy. A call with the context of a live session of the same lock returns [ErrNested]:
 //     pass the context on to code that needs the lock, and [FromContext] returns the session.
 //   - Priorities. Who asked first comes first.
@@ -73,14 +72,12 @@
 //
 // # Terms
 //
-//   - name, key: the lock's name is the Redis key.
 //   - token: the holder's secret, the value of the key. Who knows it can release the lock.
 //   - attempt: one call of Acquire. A session is known by its token and its attempt: two
 //     callers with one token still exclude each other, and a request that Redis runs twice
 //     or late does no harm.
 //   - TTL, lease: the key's time to live, and the right to the lock that lasts until then.
 //   - renew: what the watchdog does, at TTL/2 by default, to keep the lease.
-//   - extend, reacquire: what the caller asks for, as in redis-py.
 //   - waiter, grant, claim: who is in the queue, what a release gives to the first of them,
 //     and the short lease that it gives.
 //   - hand-off, pass: how a released lock reaches the next, in another process or in this one.
@@ -190,25 +187,30 @@
 // once they can wait for seconds, or for 50 ms if the server sends keyspace notifications
 // (notify-keyspace-events Kg$x, not on a Cluster).
 //
-// # Several locks
+// # Several holders, several locks
 //
-// [Locker.AcquireAll] takes the locks in the order of their names, whatever the caller's is. So two
+// Of a [Semaphore] several sessions hold permits at a time, of an [RWMutex] readers together or one
+// writer. What is said above holds for each session: its lease, its fence, its end. Waiters come in
+// the order of the queue: one that needs more than is free is not overtaken, and everybody behind it
+// waits, too, until those who hold permits give back enough, or their leases end. A waiter that died
+// counts for at most 10 s; on one server it is passed over. Each lease may be passed on within the
+// process as a mutex's. A session within another of the same name is refused, with [ErrNested]: a
+// reader can't become the writer.
+//
+// [Locker.AcquireAll] takes several mutexes in the order of their names, whatever the caller's is. So two
 // calls never wait for each other. What is free is taken in one request; for the first that is not it
 // waits in line, and holds those before it. The context of [Sessions] is done at the first loss; the
-// other locks are held, and renewed, until Release. Work that holds a lock and acquires a second
-// in a call of its own has to see to the order itself; only a name that its context already holds is
-// refused, with [ErrNested].
+// other locks are held, and renewed, until Release. Work that holds a lock and acquires another
+// in a call of its own has to see to the order itself.
 //
 // # The client
 //
 // A request without an answer is sent again, since a NAT or a balancer may have dropped an idle
-// connection without a word. It goes by one of at most 8 connections of Holdfast's own, beyond the
-// client's PoolSize, or by a Cluster client's own pool. These options of go-redis suit locks:
-// ConnMaxIdleTime below the time after which the network drops idle connections; a ReadTimeout of at most a quarter of the TTL; a PoolSize
-// that leaves room beside blocking commands such as BLPOP. Requests of many locks share round
-// trips; docs/internals.md says how, and docs/bench.md what that costs. [WithObserver] reports
-// acquisitions, renewals, losses, releases and round trips. Time-outs that are not the caller's
-// are [ErrNoAnswer], which says what was waited for.
+// connection without a word: by one of at most 8 connections of Holdfast's own, beyond the client's
+// PoolSize, or by a Cluster client's own pool. These options of go-redis suit locks: ConnMaxIdleTime
+// below the time after which the network drops idle connections; a ReadTimeout of at most a quarter
+// of the TTL; a PoolSize that leaves room beside blocking commands such as BLPOP. Requests of many
+// locks share round trips (docs/internals.md). Time-outs that are not the caller's are [ErrNoAnswer].
 //
 // # Redis
 //
@@ -225,6 +227,9 @@
 //	holdfast:2:q:{NAME}       the queue; or
 //	holdfast:2:u:NAME
 //	holdfast:2:w:ID           the channel of a Locker, with a random ID
+//
+// Of a semaphore or read-write lock NAME is a hash of those who hold permits; the other keys have s, v, p
+// and x in the places of n, t, q and u.
 //
 // An ACL user needs the rights in docs/acl.md; "holdfast check" names those that are missing.
 //

@@ -133,12 +133,11 @@ func WithWaitContext(ctx context.Context) Option {
 // timeout (at least 1 ms, and less than the time for which the TTL can be trusted). If too few
 // do, it is undone, and ErrReplicas says how many had it. Default: 0, no replica is asked.
 //
-// Redis replicates asynchronously, so a failover can lose a lock that was acquired just before.
-// If n replicas have the lock, it is lost only if a replica without it is promoted. Renewals and
-// releases are not waited for, so on a promoted replica the lease may end earlier than on the
-// master. The option costs a round trip and the replicas' lag at each acquisition, except for those passed on
-// within the process. It uses WAIT (https://redis.io/docs/latest/commands/wait/), which a managed
-// Redis may not have.
+// Redis replicates asynchronously, so a failover can lose a lock that was acquired just before. If n
+// replicas have it, it is lost only if a replica without it is promoted. Renewals and releases are not
+// waited for. The option costs a round trip and the replicas' lag at each acquisition, but not when the
+// lock is passed on within the process. It uses WAIT (https://redis.io/docs/latest/commands/wait/), which a
+// managed Redis may not have.
 func WithReplicas(n int, timeout time.Duration) Option {
 	return func(c *config) { c.Replicas, c.AckTimeout = n, timeout }
 }
@@ -151,10 +150,8 @@ func WithReplicas(n int, timeout time.Duration) Option {
 // every. Gap must be longer than the strangers' poll interval: 150 ms suits redis-py's 100 ms,
 // and a second is a good every.
 //
-// No Holdfast worker takes the lock in that time, with the option or without; TryAcquire returns
-// ErrHeld. Waiters keep their places. So Holdfast's workers lose about gap/every of the time, or
-// more if a stranger takes the lock. With [WithMinHold] the gap comes when the minimum hold has
-// ended. Default: off, which costs nothing; both 0 turns it off.
+// No Holdfast worker takes the lock in that time; TryAcquire returns ErrHeld, and waiters keep their
+// places. With [WithMinHold] the gap comes when the minimum hold has ended. Default: off; both 0 turns it off.
 func WithTurnsForStrangers(every, gap time.Duration) Option {
 	return func(c *config) { c.TurnEvery, c.TurnGap = every, gap }
 }
@@ -166,16 +163,11 @@ func WithTurnsForStrangers(every, gap time.Duration) Option {
 // [ErrFailoverGrace], which is an [ErrHeld], too. Default: off. Only for [New].
 //
 // d must be at least 1.02 times the sum of the Locker's TTL and of the time for which a master that was
-// replaced may go on answering: 0 with a single server; 15 s with Sentinel, or min-replicas-max-lag and
-// a second if min-replicas-to-write is the number of all replicas (Redis 7 or later); of a Cluster
-// cluster-node-timeout. "holdfast check" says what it should be. All users of a lock must have the option, with the same d and TTL. No lock of
-// the Locker has a longer TTL, none is without expiry, and a session that was extended is believed for
-// no longer than that TTL after each confirmation. It needs the right to INFO (+info).
-//
-// The first Locker that a deployment ever sees, and each one after FLUSHALL or an unplanned change of
-// the history, waits for d, since nothing is known of what was before; later Lockers find in Redis how
-// old the history is. A first replica that is added, or the last one removed for an hour, also changes
-// it. docs/failover.md has the rules, and what they do not cover.
+// replaced may go on answering: 0 with a single server, 15 s with Sentinel, of a Cluster
+// cluster-node-timeout; "holdfast check" says what it should be. All users of a lock must have the option,
+// with the same d and TTL. No lock of the Locker has a longer TTL, none is without expiry, and a session
+// that was extended is believed for no longer than that TTL after each confirmation. The first Locker that
+// a deployment ever sees waits for d. docs/failover.md has the rules, and what they do not cover.
 func WithFailoverGrace(d time.Duration) Option {
 	return func(c *config) { c.Failover = &settings.Failover{Grace: d} }
 }

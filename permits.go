@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/operr"
-	"github.com/holdfast-go/holdfast/internal/settings"
 	"github.com/holdfast-go/holdfast/internal/store"
 )
 
@@ -20,14 +19,12 @@ const MaxPermits = store.MaxPermits // 1,000,000,000
 // overtaken by others that need less, so nobody waits for ever, and permits may be free meanwhile.
 //
 // Members may disagree about the number of permits, while it is changed. Permits are given only if then no
-// more are in use than the asker's number and than that of each who holds some: so the smaller
-// counts, whoever came first. [Info] says what it is.
+// more are in use than the asker's number, and than that of each who holds some. [Info] says the smallest.
 //
-// Fences tell one session from another, and grow with time: a session that had to wait for another has the
-// larger fence. Of sessions that hold at the same time, either may have it.
-//
-// The name is no mutex's at the same time: to each, the other is a stranger. Options that are refused:
-// WithToken, WithLinger, WithTurnsForStrangers. ForceRelease takes the permits of all holders.
+// A session that had to wait for another has the larger fence; sessions that hold together may have it in any
+// order. ForceRelease takes the permits of all holders. Resume needs the number and weight of the session
+// that was detached. The name is no mutex's at the same time: to each, the other is a stranger. WithToken,
+// WithLinger and WithTurnsForStrangers are refused.
 type Semaphore struct{ permits }
 
 // permits is what a Semaphore and an RWMutex have in common.
@@ -116,5 +113,3 @@ func (m *RWMutex) RLock(ctx context.Context, opts ...Option) (_ context.Context,
 func (m *RWMutex) RDo(ctx context.Context, fn func(context.Context) error, opts ...Option) error {
 	return m.read.Do(ctx, fn, opts...)
 }
-
-var errTokenOfPermits = invalid("%w", settings.ErrToken)

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // notOfPermits are the tests that don't concern a semaphore of one permit: of what it does not have, and of
 // what is in Redis for a mutex.
 const notOfPermits = `^(TestAll|TestDoAll|TestLeadRefused|TestRest)|` + // locks taken together, and at rest
-	`^(TestStrangers|TestOtherType|TestAnnounce$|TestResumeWithoutExpiry$|TestMinHold$|TestMinHoldEveryWay$|TestSince$)|` + // strangers and their tokens
+	`^(TestStrangers|TestOtherType|TestAnnounce$|TestResumeWithoutExpiry$|TestMinHold$|TestMinHoldEveryWay$|TestSince$|TestDrainStartsNone$)|` + // strangers and their tokens
 	`^(TestForeignReplyToWaiter|TestHostile|TestHostileWaiting|TestScaleLateTouch|TestScaleTouchAfterResume|TestScaleHeld|TestOptionsShared)$|` + // the form of requests
 	`^Example`
 
