@@ -89,6 +89,8 @@ func (r *report) counts(b *strings.Builder) {
 	})
 	row("**operations checked**", func(o outcome) int { return o.Counts.Operations() })
 	row("… acquired", func(o outcome) int { return o.Counts.Got })
+	row("… … of these of semaphores and read-write locks", func(o outcome) int { return o.Counts.Permits })
+	row("… … of these beside others, within the limit", func(o outcome) int { return o.Counts.Beside })
 	row("… not acquired", func(o outcome) int { return o.Counts.Failed })
 	row("… uses of the store", func(o outcome) int { return o.Counts.Uses })
 	row("… released", func(o outcome) int { return o.Counts.Released })
@@ -103,7 +105,7 @@ func (r *report) counts(b *strings.Builder) {
 	}
 	row("**not linearizable**", func(o outcome) int { return o.illegal })
 	row("overlaps that a fault excuses", func(o outcome) int { return count(o.Excused, "overlap") })
-	fold("longest time that a lock was free and waited for, faults at work or not, ms",
+	fold("longest time that a lock was free, or enough of its permits, and waited for, faults at work or not, ms",
 		func(o outcome) int { return int(o.Longest.Milliseconds()) }, func(a, b int) int { return max(a, b) })
 	b.WriteString("\n")
 }
@@ -168,7 +170,7 @@ func (r *report) holds() string {
 	if c := r.options.config; c.Fresh > 0 {
 		return fmt.Sprintf("Everybody took\nanother lock every %v, and held it for up to %v.", c.Fresh, c.Hold)
 	}
-	return "On a fifth\nof the locks holds last up to 3 TTLs, on the others mostly up to 2 ms."
+	return "On a fifth\nof the locks holds last up to 3 TTLs, on the others mostly up to 2 ms, and up to 30 ms where several may hold."
 }
 
 // verdict returns what breaks the promise, as an error.

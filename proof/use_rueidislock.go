@@ -30,7 +30,7 @@ var rueidislock = proof.Library{Name: "rueidislock", Open: func(t proof.Target) 
 
 type rueidisLocks struct{ lock.Locker }
 
-func (u rueidisLocks) Acquire(ctx context.Context, name string) (proof.Hold, error) {
+func (u rueidisLocks) Acquire(ctx context.Context, name string, _ int) (proof.Hold, error) {
 	held, release, err := u.WithContext(ctx, name)
 	if err != nil {
 		return nil, err

@@ -69,11 +69,13 @@ func (c *caller) patience() (context.Context, context.CancelFunc) {
 // hold is for how long it holds a lock.
 func (c *caller) hold(lock uint16) time.Duration {
 	longest := 2 * time.Millisecond
-	switch {
+	switch several := LimitOf(c.w.Locks[lock]) > 1; {
 	case c.w.Fresh > 0:
 		longest = c.w.Hold
 	case patient(int(lock)):
 		longest = 3 * c.w.Target.TTL
+	case several: // or nobody would have to wait
+		longest = 30 * time.Millisecond
 	case c.r.IntN(10) == 0:
 		longest = 50 * time.Millisecond
 	}
@@ -82,10 +84,12 @@ func (c *caller) hold(lock uint16) time.Duration {
 
 func (c *caller) once() {
 	r := Record{Kind: Asked, Lock: c.lock(), Caller: c.number, Client: c.client, ID: c.w.nextID()}
+	name := c.w.Locks[r.Lock]
+	r.Weight = uint32(weight(c.r, LimitOf(name)))
 	ctx, cancel := c.patience()
 	defer cancel()
 	c.say(r, now(), 0)
-	h, err := c.c.Acquire(ctx, c.w.Locks[r.Lock])
+	h, err := c.c.Acquire(ctx, name, int(r.Weight))
 	if err != nil {
 		r.Kind, r.Code = Failed, codeOf(err)
 		c.say(r, now(), 0)
@@ -124,11 +128,7 @@ func (c *caller) use(h Hold, r Record) (alive, over int64, ended bool) {
 			return alive, now(), false
 		}
 		r.Kind = Used
-		r.Value, r.OK = c.w.cells.read(r.Lock, r.Fence)
-		if c.r.IntN(4) == 0 {
-			time.Sleep(time.Duration(c.r.Int64N(int64(100 * time.Microsecond)))) // long enough for another to come between
-		}
-		r.OK = r.OK && c.w.cells.write(r.Lock, r.Fence, r.Value+1)
+		c.touch(&r)
 		c.say(r, at, now())
 		longest := 5 * time.Millisecond
 		if c.w.Fresh > 0 {
@@ -136,6 +136,26 @@ func (c *caller) use(h Hold, r Record) (alive, over int64, ended bool) {
 		}
 		time.Sleep(min(time.Duration(max(end-now(), 0)), time.Duration(c.r.Int64N(int64(longest)))))
 	}
+}
+
+// touch uses the store once. Whoever holds a name alone adds one; who may not be alone looks whether
+// anything changes.
+func (c *caller) touch(r *Record) {
+	alone := int(r.Weight) == LimitOf(c.w.Locks[r.Lock])
+	read := c.w.cells.look
+	if alone {
+		read = c.w.cells.read
+	}
+	r.Value, r.OK = read(r.Lock, r.Fence)
+	if c.r.IntN(4) == 0 {
+		time.Sleep(time.Duration(c.r.Int64N(int64(100 * time.Microsecond)))) // long enough for another to come between
+	}
+	if alone {
+		r.OK = r.OK && c.w.cells.write(r.Lock, r.Fence, r.Value+1)
+		return
+	}
+	value, ok := c.w.cells.look(r.Lock, r.Fence)
+	r.OK = r.OK && ok && value == r.Value
 }
 
 func (c *caller) say(r Record, t1, t2 int64) {

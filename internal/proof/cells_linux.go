@@ -47,6 +47,12 @@ func (c *cells) read(i uint16, fence int64) (value uint16, ok bool) {
 	}
 }
 
+// look returns the counter, unless a larger fence has been here, and leaves no trace.
+func (c *cells) look(i uint16, fence int64) (value uint16, ok bool) {
+	word := atomic.LoadUint64(&c.cell[i])
+	return uint16(word % Values), int64(word>>valueBits) <= fence
+}
+
 // write sets the counter, unless a larger fence has been here. It does not look at what the
 // counter is by now: that nobody else has written it is what the lock is for.
 func (c *cells) write(i uint16, fence int64, value uint16) bool {

@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -21,8 +22,8 @@ type Violation struct {
 
 // Bounds is what the documentation states, plus what a busy machine adds.
 type Bounds struct {
-	// Stuck is how long a lock may be free while somebody waits for it and no fault is at
-	// work: a holder's TTL, the claim of one who died after it, and 2 s.
+	// Stuck is how long a lock may be free, or have permits enough for who is next, while somebody waits
+	// for it and no fault is at work: a holder's TTL, the claim of one who died after it, and 2 s.
 	Stuck time.Duration
 	// Order is how much earlier a call must have begun to count as the earlier one: its
 	// request has to arrive.
@@ -58,9 +59,11 @@ func (r *Report) Broken() []Violation {
 func Check(h *History, b Bounds) *Report {
 	r := &Report{Counts: h.counts()}
 	for lock, list := range h.byLock() {
-		r.Violations = append(r.Violations, h.overlaps(lock, list)...)
+		then := h.moments(list)
+		r.Counts.Beside += h.beside(lock, then)
+		r.Violations = append(r.Violations, h.overlaps(lock, list, then)...)
 		if h.Fences {
-			r.Violations = append(r.Violations, h.inversions(lock, list)...)
+			r.Violations = append(r.Violations, h.inversions(lock, list, then, b.Strict(lock))...)
 		}
 		r.Violations = append(r.Violations, h.lostUpdates(lock, list)...)
 		found, pairs := h.overtaken(lock, list, b)
@@ -71,125 +74,34 @@ func Check(h *History, b Bounds) *Report {
 	return r
 }
 
-// overlaps finds sessions that were provably alive at the same time: one's span, from the
-// return of Acquire to the start of the last look that found its context alive, meets
-// another's.
-func (h *History) overlaps(lock uint16, list []*Session) (found []Violation) {
-	var latest *Session // of those before, the one that was seen alive last
-	for _, s := range list {
-		// Acquire may have returned long before its caller could run, and look at the clock.
-		if s.LastAlive == 0 {
+// overlaps finds sessions that were provably alive at the same time, and had more permits than there are;
+// those of a mutex have one each, which is all. A session's span goes from the return of Acquire to the start of
+// the last look that found its context alive.
+func (h *History) overlaps(lock uint16, list []*Session, then []moment) (found []Violation) {
+	limit := h.Limit(lock)
+	for i, s := range list {
+		if s.LastAlive == 0 || then[i].used <= limit {
 			continue
 		}
-		if latest != nil && latest.LastAlive > s.Got {
-			until := min(latest.LastAlive, s.LastAlive)
-			v := Violation{
-				What: "overlap", Lock: lock, From: s.Got, For: time.Duration(until - s.Got), Sessions: []*Session{latest, s},
-				Detail: fmt.Sprintf("fence %d was still alive %v after fence %d had been acquired", latest.Fence, ms(latest.LastAlive-s.Got), s.Fence),
-			}
-			if w := h.excuse(s.Got); w != nil {
-				v.Excuse = w.Name
-			}
-			found = append(found, v)
-		}
-		if latest == nil || s.LastAlive > latest.LastAlive {
-			latest = s
-		}
-	}
-	return found
-}
-
-// inversions finds fences that are not larger than that of an acquisition that was over
-// before the call began. Only a lease that was lost and is passed on, or rests, excuses these. Where the sessions themselves came one after
-// the other their fences must do so as well, unless an excused overlap is possible: the one
-// that was asked for earlier may have been granted earlier.
-func (h *History) inversions(lock uint16, list []*Session) (found []Violation) {
-	report := func(earlier, s *Session, top int64) {
+		latest := func(a, b *Session) int { return cmp.Compare(a.LastAlive, b.LastAlive) }
+		last, all := slices.MaxFunc(then[i].others, latest), append(slices.Clone(then[i].others), s)
 		v := Violation{
-			What: "inversion", Lock: lock, From: s.Got, Sessions: []*Session{s},
-			Detail: fmt.Sprintf("fence %d came after %d", s.Fence, top),
+			What: "overlap", Lock: lock, From: s.Got, Sessions: all,
+			Detail: fmt.Sprintf("fence %d was still alive %v after fence %d had been acquired", last.Fence, ms(last.LastAlive-s.Got), s.Fence),
 		}
-		if earlier != nil {
-			v.Sessions = []*Session{earlier, s}
+		if limit > 1 {
+			v.Detail += fmt.Sprintf(": together they had %d permits of %d", then[i].used, limit)
 		}
-		if w := h.excuse(s.Got); w != nil && (passed(list, s) || rested(list, s)) {
+		used := then[i].used
+		for _, o := range slices.SortedFunc(slices.Values(all), latest) {
+			if used > limit { // until it ended
+				used, v.For = used-o.Weight, time.Duration(o.LastAlive-s.Got)
+			}
+		}
+		if w := h.excuse(s.Got); w != nil {
 			v.Excuse = w.Name
 		}
 		found = append(found, v)
 	}
-	done := newTop(list)
-	var before *Session // the one with the largest fence among those that returned before
-	for _, s := range list {
-		earlier, top := done.before(s.Asked), h.Floor[lock]
-		if earlier != nil {
-			top = max(top, earlier.Fence)
-		}
-		switch {
-		case s.Fence <= top:
-			report(earlier, s, top)
-		case s.LastAlive != 0 && before != nil && s.Fence <= before.Fence && h.excuse(s.Got) == nil:
-			report(before, s, before.Fence)
-		}
-		if s.LastAlive != 0 && (before == nil || s.Fence > before.Fence) {
-			before = s
-		}
-	}
 	return found
-}
-
-// passed reports whether a session may have been passed on by another goroutine of its client,
-// without Redis: the fence next below its own is that client's. If the key was lost before
-// that, its fence is below those that were given out since, as that of the lease is.
-func passed(list []*Session, s *Session) bool {
-	var below *Session
-	for _, o := range list {
-		if o.Fence < s.Fence && (below == nil || o.Fence > below.Fence) {
-			below = o
-		}
-	}
-	return below != nil && below.Client == s.Client && below.Got <= s.Got
-}
-
-// rested reports whether a session may have had a lease that rested in its client, without Redis: its fence is
-// that of an earlier session there, plus the microseconds since, less the 2% by which clocks may differ.
-func rested(list []*Session, s *Session) bool {
-	return slices.ContainsFunc(list, func(o *Session) bool {
-		since := (s.Got - o.Got) / int64(time.Microsecond)
-		more := s.Fence - o.Fence
-		return o.Client == s.Client && o.Got < s.Got && o.Ended <= s.Asked && more > since*95/100 && more <= since
-	})
-}
-
-// top answers who has the largest fence among those acquired before a time.
-type top struct {
-	got  []int64 // ascending
-	best []*Session
-}
-
-func newTop(list []*Session) *top {
-	t := &top{}
-	var best *Session
-	for _, s := range list {
-		if best == nil || s.Fence > best.Fence {
-			best = s
-		}
-		t.got = append(t.got, s.Got)
-		t.best = append(t.best, best)
-	}
-	return t
-}
-
-func (t *top) before(at int64) *Session {
-	low, high := 0, len(t.got)
-	for low < high {
-		if mid := (low + high) / 2; t.got[mid] < at {
-			low = mid + 1
-		} else {
-			high = mid
-		}
-	}
-	if low == 0 {
-		return nil
-	}
-	return t.best[low-1]
 }

@@ -18,15 +18,18 @@ func (h *History) overtaken(lock uint16, list []*Session, b Bounds) (found []Vio
 		}
 	}
 	clients, goroutines := crowd(calm)
+	strict := b.Strict(lock)
 	slices.SortFunc(calm, func(x, y *Session) int { return cmp.Compare(x.Fence, y.Fence) })
-	if !h.Fences {
+	if !h.Fences || h.Limit(lock) > 1 && !strict { // the fence of a lease that is passed on may be below another's
 		slices.SortFunc(calm, func(x, y *Session) int { return cmp.Compare(x.Got, y.Got) })
 	}
 	for i, late := range calm {
 		var first *Session
 		passed := 0
-		for j := i - 1; j >= 0 && calm[j].Got > late.Asked; j-- {
-			early := calm[j]
+		for _, early := range slices.Backward(calm[:i]) {
+			if early.Got <= late.Asked {
+				continue // they did not wait at the same time
+			}
 			if late.Asked > early.Asked+int64(b.Order) {
 				pairs++
 			}
@@ -34,7 +37,7 @@ func (h *History) overtaken(lock uint16, list []*Session, b Bounds) (found []Vio
 				continue
 			}
 			// early asked after late and was served before it.
-			if b.Strict(lock) || early.Client == late.Client {
+			if strict || early.Client == late.Client {
 				found = append(found, h.order(lock, late, early, "and no goroutine may"))
 				break
 			}

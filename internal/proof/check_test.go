@@ -14,7 +14,7 @@ const second = int64(time.Second)
 func heldFrom(id int64, client uint32, fence int64, asked, got, over float64) *Session {
 	at := func(s float64) int64 { return int64(s * float64(second)) }
 	return &Session{
-		ID: id, Client: client, Caller: client << 1, Fence: fence, Asked: at(asked), Got: at(got),
+		ID: id, Client: client, Caller: client << 1, Fence: fence, Weight: 1, Asked: at(asked), Got: at(got),
 		LastAlive: at(over), Ended: at(over), Released: at(over), ByCaller: true, Code: 1,
 	}
 }

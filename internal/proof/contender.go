@@ -20,8 +20,9 @@ type Target struct {
 
 // Contender is a lock library set up as one client of a deployment.
 type Contender interface {
-	// Acquire waits for the lock until ctx ends.
-	Acquire(ctx context.Context, name string) (Hold, error)
+	// Acquire waits for so many permits of the name until ctx ends. LimitOf says how many there are: of a
+	// mutex one.
+	Acquire(ctx context.Context, name string, permits int) (Hold, error)
 	// Exhaust takes all of the client's connections for so long, if it knows how.
 	Exhaust(d time.Duration)
 	Close()
@@ -45,6 +46,8 @@ type Hold interface {
 type Library struct {
 	Name   string
 	Fences bool // each hold has one, and the order of waiting is promised
+	// Permits: it has semaphores and read-write locks.
+	Permits bool
 	// Injects: its contenders are Injectors.
 	Injects bool
 	// Graced: its contenders go by the Target's failover grace.

@@ -82,7 +82,7 @@ type director struct {
 
 	mu      sync.Mutex
 	windows []Window
-	dead    []uint32
+	dead    map[uint32]int64
 	records []Record // of workers that were killed
 }
 
@@ -110,7 +110,7 @@ func Run(t testing.TB, c Config) *Result {
 		}
 	}
 	for i := range c.Locks {
-		d.locks = append(d.locks, fmt.Sprintf("proof:%d", i))
+		d.locks = append(d.locks, nameOf(i, c.Library.Permits))
 	}
 	d.path = filepath.Join(t.TempDir(), "cells")
 	var err error
@@ -158,7 +158,7 @@ func (d *director) replace(slot int) error {
 	p := d.workers[slot]
 	p.kill()
 	d.mu.Lock()
-	d.dead = append(d.dead, p.job.Worker)
+	d.dead[p.job.Worker] = now()
 	d.records = append(d.records, p.collect()...)
 	d.mu.Unlock()
 	next, err := d.launch(slot)

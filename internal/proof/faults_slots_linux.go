@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/holdfast-go/holdfast/internal/redistest"
 )
 
@@ -34,7 +32,7 @@ func (s *strike) moveOne() (*move, error) {
 	m := &move{masters: s.masters()}
 	m.slot = int(s.nodes[m.masters[0]].ClusterKeySlot(ctx, name).Val())
 	for _, n := range m.masters {
-		if err := s.nodes[n].Get(ctx, name).Err(); err == nil || errors.Is(err, redis.Nil) {
+		if err := s.nodes[n].Exists(ctx, name).Err(); err == nil {
 			m.from = n
 		} else if m.to == nil || s.r.IntN(2) == 0 {
 			m.to = n

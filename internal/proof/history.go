@@ -22,6 +22,7 @@ type Use struct {
 type Session struct {
 	ID, Fence      int64
 	Lock           uint16
+	Weight         int // how many permits; 1 of a mutex
 	Caller, Client uint32
 	Asked          int64 // the call began
 	Got            int64 // it returned a session; 0 if it did not
@@ -52,8 +53,8 @@ type History struct {
 	Sessions []*Session // by the time of Asked
 	Windows  []Window
 	From, To int64 // the round; To is when all pending calls had to have ended
-	// Dead are the workers that were killed; the last of what they did is not on record.
-	Dead   []uint32
+	// Dead says when workers were killed; the last of what they did is not on record.
+	Dead   map[uint32]int64
 	Fences bool // the contender has fences
 	// Floor is the largest fence of each lock in earlier rounds.
 	Floor map[uint16]int64
@@ -66,7 +67,7 @@ func build(records []Record) []*Session {
 	get := func(r *Record) *Session {
 		s := byID[r.ID]
 		if s == nil {
-			s = &Session{ID: int64(r.ID), Lock: r.Lock, Caller: r.Caller, Client: r.Client, Ended: never}
+			s = &Session{ID: int64(r.ID), Lock: r.Lock, Weight: int(r.Weight), Caller: r.Caller, Client: r.Client, Ended: never}
 			byID[r.ID] = s
 		}
 		return s
@@ -148,6 +149,7 @@ func (h *History) excuse(at int64) *Window {
 // Counts is how much was checked.
 type Counts struct {
 	Asked, Got, Failed, Lost, Uses, Refused, Released int
+	Permits, Beside                                   int // acquired: of no mutex; beside others that were alive
 }
 
 // Operations is the sum of what clients did and saw the end of.
@@ -162,6 +164,8 @@ func (c *Counts) Add(o Counts) {
 	c.Uses += o.Uses
 	c.Refused += o.Refused
 	c.Released += o.Released
+	c.Permits += o.Permits
+	c.Beside += o.Beside
 }
 
 func (h *History) counts() (c Counts) {
@@ -170,6 +174,9 @@ func (h *History) counts() (c Counts) {
 		switch {
 		case s.Got != 0:
 			c.Got++
+			if h.Limit(s.Lock) > 1 {
+				c.Permits++
+			}
 		case s.Failed != 0:
 			c.Failed++
 		}

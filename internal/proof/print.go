@@ -59,6 +59,9 @@ func (h *History) printSession(s *Session, about, caller bool, say func(at int64
 		mark = "*"
 	}
 	who := fmt.Sprintf("%s worker %d client %d caller %d", mark, s.Client>>clientBits, s.Client&(1<<clientBits-1), s.Caller)
+	if limit := h.Limit(s.Lock); limit > 1 {
+		who += fmt.Sprintf(" (%d of %d)", s.Weight, limit)
+	}
 	if caller {
 		say(s.Asked, "%s asks", who)
 		if s.Failed != 0 {

@@ -39,8 +39,9 @@ func TestShortRound(t *testing.T) {
 				Workers: 4, Clients: 6, Locks: 10, TTL: time.Second, Think: think,
 				Say: t.Logf, Round: func(h *History, r *Report) { failOn(t, h, r) },
 			})
-			if c := result.Counts; c.Got < 100 || c.Uses < 300 || len(result.Faults) < 8 {
-				t.Errorf("%d faults, %d acquisitions and %d uses: that shows little", len(result.Faults), c.Got, c.Uses)
+			if c := result.Counts; c.Got < 100 || c.Permits < 50 || c.Beside < 5 || c.Uses < 300 || len(result.Faults) < 8 {
+				t.Errorf("%d faults, %d acquisitions, %d of permits and %d beside others, and %d uses: that shows little",
+					len(result.Faults), c.Got, c.Permits, c.Beside, c.Uses)
 			}
 		})
 	}

@@ -31,9 +31,10 @@ type Record struct {
 	T1, T2 int64  // nanoseconds of CLOCK_MONOTONIC
 	Fence  int64
 	Value  uint16 // of Used: what was read before one was added
+	Weight uint32 // how many permits are asked for; 1 of a mutex
 }
 
-const recordSize = 3 + 2 + 4 + 4 + 8*4 + 2
+const recordSize = 3 + 2 + 4 + 4 + 8*4 + 2 + 4
 
 func (r *Record) append(b []byte) []byte {
 	ok := byte(0)
@@ -48,7 +49,8 @@ func (r *Record) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.T1))
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.T2))
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.Fence))
-	return binary.LittleEndian.AppendUint16(b, r.Value)
+	b = binary.LittleEndian.AppendUint16(b, r.Value)
+	return binary.LittleEndian.AppendUint32(b, r.Weight)
 }
 
 func (r *Record) parse(b []byte) {
@@ -56,7 +58,7 @@ func (r *Record) parse(b []byte) {
 	*r = Record{
 		Kind: Kind(b[0]), OK: b[1] == 1, Code: b[2],
 		Lock: le.Uint16(b[3:]), Caller: le.Uint32(b[5:]), Client: le.Uint32(b[9:]), ID: le.Uint64(b[13:]),
-		T1: int64(le.Uint64(b[21:])), T2: int64(le.Uint64(b[29:])), Fence: int64(le.Uint64(b[37:])), Value: le.Uint16(b[45:]),
+		T1: int64(le.Uint64(b[21:])), T2: int64(le.Uint64(b[29:])), Fence: int64(le.Uint64(b[37:])), Value: le.Uint16(b[45:]), Weight: le.Uint32(b[47:]),
 	}
 }
 

@@ -17,7 +17,7 @@ func (d *director) round() {
 	for i := range d.locks {
 		h.Start[uint16(i)] = d.cells.value(uint16(i))
 	}
-	d.windows, d.dead, d.records = nil, nil, nil
+	d.windows, d.dead, d.records = nil, make(map[uint32]int64), nil
 	for _, p := range d.workers {
 		if err := p.begin(); err != nil {
 			d.t.Fatal(errWorker, p.died())
@@ -100,7 +100,7 @@ func (d *director) bounds() Bounds {
 		// Before its own turn comes, each other client has one, of 8 passes or twice its
 		// goroutines, and so often as goroutines of its own client are before it.
 		Passes: func(clients, goroutines int) int { return clients * (max(8, 2*goroutines) + 1) * goroutines },
-		Strict: func(lock uint16) bool { return lock%2 == 0 },
+		Strict: Strict,
 	}
 }
 
@@ -185,8 +185,8 @@ func (h *History) follows(r *Report, w *Window) bool {
 
 func summary(h *History, r *Report) string {
 	c := r.Counts
-	return fmt.Sprintf("%d faults; %d operations: %d acquired, %d not, %d lost, %d uses, %d refused; %d pairs in order; %d violations, %d excused",
-		len(h.Windows), c.Operations(), c.Got, c.Failed, c.Lost, c.Uses, c.Refused, r.Ordered,
+	return fmt.Sprintf("%d faults; %d operations: %d acquired, of these %d permits, %d beside others, %d not, %d lost, %d uses, %d refused; %d pairs in order; %d violations, %d excused",
+		len(h.Windows), c.Operations(), c.Got, c.Permits, c.Beside, c.Failed, c.Lost, c.Uses, c.Refused, r.Ordered,
 		len(r.Broken()), len(r.Violations)-len(r.Broken()))
 }
 

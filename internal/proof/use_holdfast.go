@@ -16,8 +16,8 @@ import (
 // Holdfast is the library of this module with its defaults but for the TTL;
 // HoldfastReplicas, where an acquisition counts only when one replica has it.
 var (
-	Holdfast         = Library{Name: "holdfast", Fences: true, Graced: true, Open: func(t Target) (Contender, error) { return openHoldfast(t) }}
-	HoldfastReplicas = Library{Name: "holdfast-replicas", Fences: true, Graced: true, Open: func(t Target) (Contender, error) {
+	Holdfast         = Library{Name: "holdfast", Fences: true, Permits: true, Graced: true, Open: func(t Target) (Contender, error) { return openHoldfast(t) }}
+	HoldfastReplicas = Library{Name: "holdfast-replicas", Fences: true, Permits: true, Graced: true, Open: func(t Target) (Contender, error) {
 		return openHoldfast(t, holdfast.WithReplicas(1, t.TTL/4))
 	}}
 )
@@ -69,15 +69,28 @@ func (t Target) Dial(ctx context.Context, network, addr string) (net.Conn, error
 	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
 }
 
-func (u *usesHoldfast) Acquire(ctx context.Context, name string) (Hold, error) {
-	s, err := u.locks.Mutex(name, u.options(name)...).Acquire(ctx)
+func (u *usesHoldfast) Acquire(ctx context.Context, name string, permits int) (Hold, error) {
+	s, err := u.acquire(ctx, name, permits)
 	if err != nil {
 		return nil, err
 	}
 	return session{s}, nil
 }
 
-// options are those of a lock: the leases of each fifth rest.
+func (u *usesHoldfast) acquire(ctx context.Context, name string, permits int) (*holdfast.Session, error) {
+	switch limit := LimitOf(name); {
+	case limit == 1:
+		return u.locks.Mutex(name, u.options(name)...).Acquire(ctx)
+	case limit < holdfast.MaxPermits:
+		return u.locks.Semaphore(name, limit).Acquire(ctx, holdfast.WithWeight(permits))
+	case permits == limit:
+		return u.locks.RWMutex(name).Acquire(ctx)
+	default:
+		return u.locks.RWMutex(name).RAcquire(ctx)
+	}
+}
+
+// options are those of a mutex: the leases of each fifth rest.
 func (u *usesHoldfast) options(name string) []holdfast.Option {
 	if crc32.ChecksumIEEE([]byte(name))%5 != 0 {
 		return nil

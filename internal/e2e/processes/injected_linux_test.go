@@ -15,7 +15,7 @@ import (
 
 // injected is Holdfast in clients that can be told that they slept. Every other one has only
 // a wall clock to learn it from.
-var injected = proof.Library{Name: "injected", Fences: true, Injects: true, Open: openInjected}
+var injected = proof.Library{Name: "injected", Fences: true, Permits: true, Injects: true, Open: openInjected}
 
 // init makes this process a worker, if it was started as one.
 func init() { proof.ChildMain(injected) }
