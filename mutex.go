@@ -21,8 +21,8 @@ type handle struct {
 	lock   lease.Lock
 	conf   *config
 	err    error // what is wrong with the name or the options
-	limit  int   // of permits; 0 of a mutex
-	weight int   // how many permits each session takes; 0 if options may say it
+	limit  int32 // of permits; 0 of a mutex
+	weight int32 // how many permits each session takes; 0 if options may say it
 }
 
 // noCopy makes go vet report copies.
@@ -44,7 +44,7 @@ func (l *Locker) Mutex(name string, opts ...Option) *Mutex {
 
 // mutexPermits is 0, a mutex. Tests set it to 1: what is said of a mutex holds for a semaphore of one
 // permit, too.
-var mutexPermits = 0
+var mutexPermits int32
 
 // init makes it the lock of that name, a mutex if the limit is 0.
 func (m *handle) init(l *Locker, name string, opts []Option) {
@@ -52,7 +52,7 @@ func (m *handle) init(l *Locker, name string, opts []Option) {
 	if m.limit != 0 {
 		m.lock.Kind = store.Permits
 	}
-	if err := l.engine.Store.Validate(name); err != nil {
+	if err := l.engine.Store.Validate(name); err != nil && m.err == nil {
 		m.err = invalid("%w", err)
 	}
 	conf, err := l.conf, l.confErr
@@ -70,7 +70,7 @@ func (m *handle) init(l *Locker, name string, opts []Option) {
 
 // fit refuses settings that are for another kind of lock, and completes the others.
 func (m *handle) fit(conf *config) error {
-	if err := conf.Share(m.limit, m.weight); err != nil {
+	if err := conf.Share(int(m.limit), int(m.weight)); err != nil {
 		return invalid("%w", err)
 	}
 	return nil

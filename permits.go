@@ -34,9 +34,9 @@ type permits struct{ handle }
 // are as those of [Locker.Mutex].
 func (l *Locker) Semaphore(name string, n int, opts ...Option) *Semaphore {
 	s := new(Semaphore)
-	s.limit = n
-	if n <= 0 {
-		s.limit = -1 // 0 is a mutex
+	s.limit = int32(n)
+	if n < 1 || n > MaxPermits {
+		s.limit, s.err = 1, invalid("%d permits are not between 1 and %d", n, MaxPermits)
 	}
 	s.init(l, name, opts)
 	return s

@@ -3,8 +3,6 @@ package settings
 import (
 	"errors"
 	"fmt"
-
-	"github.com/holdfast-go/holdfast/internal/store"
 )
 
 // ErrWeight says that a mutex has no permits.
@@ -23,8 +21,6 @@ func (s *Settings) Share(limit, weight int) error {
 		return ErrWeight
 	case limit == 0:
 		return nil
-	case limit < 0 || limit > store.MaxPermits:
-		return fmt.Errorf("%d permits are not between 1 and %d", limit, store.MaxPermits)
 	case weight != 0 && given != 0 && given != weight:
 		return fmt.Errorf("a weight of %d: a read-write lock has none", given)
 	case given < 0:
