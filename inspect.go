@@ -102,8 +102,9 @@ type Entry struct {
 // within a day. It uses SCAN, on a Cluster on each master: all keys are looked at, in small
 // steps, and what changes while the list runs may or may not be seen. ctx bounds the whole list.
 //
-// If an error comes with a name, it concerns that lock, and the list goes on; an error without a
-// name ends the list.
+// A name is listed as what holds it, a mutex or permits; and a second time, as a stranger's, only if somebody waits
+// for it as the other. If an error comes with a name, it concerns that lock, and the list goes on; an
+// error without a name ends the list.
 func (l *Locker) List(ctx context.Context, pattern string) iter.Seq2[Entry, error] {
 	mustContext(ctx)
 	if pattern == "" {
@@ -147,12 +148,8 @@ func (m *handle) ForceReleaseFence(ctx context.Context, fence int64) error {
 		return m.forced(invalid("the fence %d is not positive", fence))
 	}
 	r, err := m.ask(ctx, func(lock *store.Lock) store.Call { return m.l.engine.Store.Force(lock, fence) }, true)
-	switch {
-	case err != nil:
-	case r.Status == store.Taken:
-		err = fmt.Errorf("%w: its fence is %d, not %d", ErrOtherFence, r.Fence, fence)
-	case r.Status == store.Stranger:
-		err = fmt.Errorf("%w: a stranger's, which has none, not %d", ErrOtherFence, fence)
+	if err == nil {
+		err = list.NotOf(fence, m.lock.Kind, r, ErrOtherFence)
 	}
 	return m.forced(err)
 }

@@ -47,7 +47,7 @@ func TestEndToEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	locks := holdfast.New(client, holdfast.WithObserver(observer), holdfast.WithTTL(300*time.Millisecond))
+	locks := holdfast.New(client, holdfast.WithObserver(observer), holdfast.WithTTL(time.Second))
 	defer locks.Close()
 
 	ctx, request := tracers.Tracer("test").Start(context.Background(), "request")
@@ -59,9 +59,20 @@ func TestEndToEnd(t *testing.T) {
 	if _, err := mu.TryAcquire(ctx); !errors.Is(err, holdfast.ErrHeld) {
 		t.Fatal(err)
 	}
-	time.Sleep(500 * time.Millisecond) // renewed
-	if err := session.Release(ctx); err != nil {
+	seats, seated := locks.Semaphore("seat:1", 2), make([]*holdfast.Session, 2)
+	for i := range seated {
+		if seated[i], err = seats.Acquire(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := seats.TryAcquire(ctx); !errors.Is(err, holdfast.ErrHeld) {
 		t.Fatal(err)
+	}
+	time.Sleep(700 * time.Millisecond) // renewed
+	for _, s := range append(seated, session) {
+		if err := s.Release(ctx); err != nil {
+			t.Fatal(err)
+		}
 	}
 	lost, err := locks.Mutex("job:4712").Acquire(ctx)
 	if err != nil {
@@ -89,7 +100,10 @@ func TestEndToEnd(t *testing.T) {
 	for _, want := range []string{
 		`holdfast_acquire_duration_seconds_count{.*holdfast_acquire_how="asked".*holdfast_lock_name="job".*} 2`,
 		`holdfast_acquire_duration_seconds_count{error_type="held",.*holdfast_lock_name="job".*} 1`,
-		`holdfast_session_duration_seconds_count{.*holdfast_session_end="released".*} 1`,
+		`holdfast_session_duration_seconds_count{.*holdfast_lock_name="job".*holdfast_session_end="released".*} 1`,
+		`holdfast_acquire_duration_seconds_count{.*holdfast_acquire_how="asked".*holdfast_lock_name="seat".*} 2`,
+		`holdfast_acquire_duration_seconds_count{error_type="held",.*holdfast_lock_name="seat".*} 1`,
+		`holdfast_session_duration_seconds_count{.*holdfast_lock_name="seat".*holdfast_session_end="released".*} 2`,
 		`holdfast_session_duration_seconds_count{error_type="gone",.*} 1`,
 		`holdfast_renewal_margin_seconds_count{.*} [1-9]`,
 		`holdfast_request_duration_seconds_count{.*kind="calls".*} [1-9]`,
@@ -121,7 +135,7 @@ func TestEndToEnd(t *testing.T) {
 			t.Errorf("the hold took %v", span.EndTime.Sub(span.StartTime))
 		}
 	}
-	if got["acquire"] != 3 || got["hold"] != 1 || got["hold failed"] != 1 || len(got) != 3 {
+	if got["acquire"] != 6 || got["hold"] != 3 || got["hold failed"] != 1 || len(got) != 3 {
 		t.Errorf("spans %v", got)
 	}
 }

@@ -36,8 +36,11 @@ local order = queue_order()
 local waiters = ARGV[1] == 'w' and waiting(order) or ''
 decode(read('GET', AUX))
 if read_permits() then return -7, call('PTTL', NAME), 0, #order / 36, '', waiters, 0, 0 end
-count_all({})
-local list, kept = holding()
+local list, kept = {}
+if LAST > 0 then -- else there is no key, and a user of mutexes may not be allowed HGETALL
+  count_all({})
+  list, kept = holding()
+end
 local last, text = list[#list], {string.format('%010.0f%010.0f', USED, LIMIT)}
 if not last then return -1, 0, 0, #order / 36, string.format('%020d', 0), waiters, 0, 0 end
 for i = ARGV[1] == 'w' and 1 or #list, #list do text[#text + 1] = list[i][2] end

@@ -1,6 +1,7 @@
 package list
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/store"
@@ -56,4 +57,18 @@ func StateOf(kind store.Kind, r store.Reply, grace time.Duration) State {
 		s.Since = time.UnixMicro(s.Fence).UTC()
 	}
 	return s
+}
+
+// NotOf is nil if the reply to a Force for the holder of a fence says that it was found, and else an other that says
+// who has the lock.
+func NotOf(fence int64, kind store.Kind, r store.Reply, other error) error {
+	switch {
+	case r.Status == store.Stranger:
+		return fmt.Errorf("%w: a stranger's, which has none, not %d", other, fence)
+	case r.Status != store.Taken:
+		return nil
+	case kind == store.Permits:
+		return fmt.Errorf("%w: no holder has the fence %d", other, fence)
+	}
+	return fmt.Errorf("%w: its fence is %d, not %d", other, r.Fence, fence)
 }

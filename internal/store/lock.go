@@ -40,6 +40,9 @@ const (
 // Kinds returns all kinds.
 func Kinds() []Kind { return []Kind{Mutex, Permits} }
 
+// Other is the kind to which locks of this kind are strangers.
+func (k Kind) Other() Kind { return Permits - k }
+
 // NewLock returns the lock of that kind and name, which is given in any replication history.
 func NewLock(of Kind, name string) *Lock { return newLock(&kinds[of], name) }
 
