@@ -90,7 +90,7 @@ func (f *leadFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	locks := holdfast.New(t.client, append(f.locker(), holdfast.WithObserver(p.monitor.observer()))...)
 	defer locks.Close()
-	l := &leader{flags: f, program: p, target: t, lock: locks.Mutex(p.name, p.opts...), pause: f.backoff}
+	l := &leader{flags: f, program: p, target: t, locks: locks, lock: locks.Mutex(p.name, p.opts...), pause: f.backoff}
 	if err := lockError(t, l.lock.Err()); err != nil {
 		return err
 	}
@@ -122,6 +122,7 @@ type leader struct {
 	flags   *leadFlags
 	program *program
 	target  *target
+	locks   *holdfast.Locker
 	lock    *holdfast.Mutex
 	pause   time.Duration // the next one
 }
@@ -178,7 +179,7 @@ func ended(err error) error {
 
 // campaign takes the lock, however long it takes.
 func (l *leader) campaign(ctx context.Context) (*holdfast.Session, error) {
-	w := waiting{target: l.target, lock: l.lock, talks: l.program.talks, log: l.program.log, wrong: func(kind string) {
+	w := waiting{target: l.target, locks: l.locks, name: l.program.name, talks: l.program.talks, log: l.program.log, wrong: func(kind string) {
 		l.say("%s; it goes on waiting", message(notALock(l.program.name, kind)))
 	}}
 	defer w.begin(ctx)()

@@ -48,8 +48,11 @@ func newLsCommand() *cobra.Command {
 		Use:   "ls [flags] [PATTERN]",
 		Short: "List the locks that are held or waited for",
 		Long: `Ls lists the locks that are held or waited for: holder's label, fence, for how long
-it has had the lock, what is left of the TTL, and how many processes wait. PATTERN is
-one of Redis's KEYS, with *, ? and […]; quote it from the shell.
+it has had the lock, what is left of the TTL, and how many processes wait. Of a semaphore
+it shows how many of its permits are in use, and of a read-write lock how many readers
+there are, or that a writer has it; FENCE and HELD are those of the last who came, TTL is
+the longest, and "holdfast inspect" shows each holder. PATTERN is one of Redis's KEYS,
+with *, ? and […]; quote it from the shell.
 
 It uses SCAN, on a Cluster on each master, to find the keys that Holdfast keeps beside
 a lock. So a lock that another library holds, such as redis-py, is shown only if
@@ -120,7 +123,24 @@ func entriesOf(ctx context.Context, locks *holdfast.Locker, pattern string) (ent
 		}
 	}
 	slices.SortFunc(entries, func(a, b holdfast.Entry) int { return cmp.Compare(a.Name, b.Name) })
-	return entries, failed, nil
+	return once(entries), failed, nil
+}
+
+// once makes one entry of the two of a name that is held as one kind of lock and waited for as another: see List.
+func once(sorted []holdfast.Entry) (entries []holdfast.Entry) {
+	for _, e := range sorted {
+		last := len(entries) - 1
+		if last < 0 || entries[last].Name != e.Name {
+			entries = append(entries, e)
+			continue
+		}
+		waiters := entries[last].Waiters + e.Waiters
+		if entries[last].Stranger {
+			entries[last] = e
+		}
+		entries[last].Waiters = waiters
+	}
+	return entries
 }
 
 func (f *lsFlags) show(cmd *cobra.Command, entries []holdfast.Entry) error {
@@ -128,7 +148,7 @@ func (f *lsFlags) show(cmd *cobra.Command, entries []holdfast.Entry) error {
 	if f.json {
 		list := []lockJSON{}
 		for _, e := range entries {
-			list = append(list, newLockJSON(e.Name, e.Info, nil))
+			list = append(list, newLockJSON(e.Name, seen{Info: e.Info}))
 		}
 		return writeJSON(out, list, "  ")
 	}
@@ -150,21 +170,25 @@ func (f *lsFlags) show(cmd *cobra.Command, entries []holdfast.Entry) error {
 func newInspectCommand() *cobra.Command {
 	var flags lookFlags
 	cmd := &cobra.Command{
-		Use:     "inspect [flags] NAME",
-		Short:   "Show a lock's holder and who waits for it",
-		Long:    "Inspect shows who holds a lock, and who waits for it, the next holder first.\n\n" + sinceHelp + "\n\n" + jsonHelp,
+		Use:   "inspect [flags] NAME",
+		Short: "Show a lock's holder and who waits for it",
+		Long: `Inspect shows who holds a lock, and who waits for it, the next holder first. Of a
+semaphore or a read-write lock it shows each holder, with its fence, how many permits it
+has and what is left of its TTL.
+
+` + sinceHelp + "\n\n" + jsonHelp,
 		Example: "  holdfast inspect jobs:billing\n  holdfast inspect --json jobs:billing | jq .fence",
 		Args:    exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return flags.with(cmd.Context(), args[0], func(t *target, locks *holdfast.Locker) error {
-				info, queue, err := locks.Mutex(args[0]).InspectQueue(cmd.Context())
+				s, err := lookAt(cmd.Context(), locks, args[0])
 				if err != nil {
 					return lockError(t, err)
 				}
 				if flags.json {
-					return writeJSON(cmd.OutOrStdout(), newLockJSON(args[0], info, queue), "  ")
+					return writeJSON(cmd.OutOrStdout(), newLockJSON(args[0], s), "  ")
 				}
-				return describe(cmd.OutOrStdout(), args[0], info, queue)
+				return describe(cmd.OutOrStdout(), args[0], s)
 			})
 		},
 	}
@@ -173,9 +197,13 @@ func newInspectCommand() *cobra.Command {
 }
 
 // describe shows a lock to people.
-func describe(out io.Writer, name string, info holdfast.Info, queue []holdfast.Waiter) error {
+func describe(out io.Writer, name string, s seen) error {
+	info := s.Info
 	rows := [][]string{{"name", printable(name)}, {"state", stateOf(info)}}
-	if info.Held {
+	switch {
+	case info.Permits > 0:
+		rows = append(rows, describeHolders(s)...)
+	case info.Held:
 		rows = append(rows, []string{"holder", holder(info)}, []string{"fence", fenceText(info)})
 		if !info.Since.IsZero() {
 			rows = append(rows, []string{"since", info.Since.Format(time.RFC3339) + ", for " + heldText(info)})
@@ -192,12 +220,30 @@ func describe(out io.Writer, name string, info holdfast.Info, queue []holdfast.W
 		rows = append(rows, []string{"", "may be in nobody's use: its process keeps it for a while, and gives it to whoever asks"})
 	}
 	rows = append(rows, []string{"waiters", strconv.Itoa(info.Waiters)})
-	for i, w := range queue {
+	for i, w := range s.queue {
 		label := printable(w.Label)
 		if w.Alive == 0 {
 			label += "  (not heard of for 10s: will be passed over)"
 		}
-		rows = append(rows, []string{fmt.Sprintf("%6d", i+1), label})
+		rows = append(rows, []string{fmt.Sprintf("%6d", i+1), label, weightText(info, w.Permits)})
 	}
 	return table(out, "", rows)
+}
+
+// describeHolders shows who holds permits.
+func describeHolders(s seen) [][]string {
+	var rows [][]string
+	if !isRW(s.Info) {
+		rows = append(rows, []string{"permits", fmt.Sprintf("%d of %d", s.Permits, s.Limit)})
+	}
+	rows = append(rows, []string{"holders", strconv.Itoa(len(s.holders))})
+	for i, h := range s.holders {
+		has := weightText(s.Info, h.Permits)
+		if h.Limit != s.Limit {
+			has += fmt.Sprintf(" of %d", h.Limit)
+		}
+		ttl := ttlText(holdfast.Info{Held: true, TTL: h.TTL, NoExpiry: h.NoExpiry})
+		rows = append(rows, []string{fmt.Sprintf("%6d", i+1), markKept(labelText(h.Label), h.Kept), has, fmt.Sprintf("fence %d", h.Fence), "ttl " + ttl})
+	}
+	return rows
 }

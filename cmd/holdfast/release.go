@@ -35,6 +35,9 @@ A stranger's lock (redis-py's, say) has no fence: --stranger takes it, and does 
 the lock is held through Holdfast, or if the key holds a hash, a list or the like,
 which is no lock but data. A stranger is not notified.
 
+Of a semaphore or a read-write lock it takes what the holder of that fence has, and leaves
+the other holders theirs.
+
 At a terminal it asks before it does so; elsewhere it needs --yes. A lock that is free
 already is no error. (--force, which was needed once, is accepted and changes
 nothing.)
@@ -54,7 +57,7 @@ nothing.)
 				return usageError(errors.New("there is no terminal to ask at: --yes says that it shall be done"))
 			}
 			return flags.with(cmd.Context(), args[0], func(t *target, locks *holdfast.Locker) error {
-				return lockError(t, flags.release(cmd, t, locks.Mutex(args[0])))
+				return lockError(t, flags.release(cmd, t, locks, args[0]))
 			})
 		},
 	}
@@ -67,25 +70,25 @@ nothing.)
 	return cmd
 }
 
-func (f *releaseFlags) release(cmd *cobra.Command, t *target, mu *holdfast.Mutex) error {
+func (f *releaseFlags) release(cmd *cobra.Command, t *target, locks *holdfast.Locker, name string) error {
 	if f.stranger { // whose key is deleted
-		if kind := t.wrongType(cmd.Context(), mu.Name()); kind != "" {
-			return notALock(mu.Name(), kind)
+		if kind := t.wrongType(cmd.Context(), locks, name); kind != "" {
+			return notALock(name, kind)
 		}
 	}
-	info, queue, err := mu.InspectQueue(cmd.Context())
+	s, err := lookAt(cmd.Context(), locks, name)
 	if err != nil {
 		return err
 	}
-	if !info.Held {
+	if !s.Held {
 		fmt.Fprintln(cmd.OutOrStdout(), "it was free already")
 		return nil
 	}
-	if info.Stranger == f.stranger && info.Fence == f.fence && !f.yes {
-		if err := describe(cmd.ErrOrStderr(), mu.Name(), info, queue); err != nil {
+	if s.Stranger == f.stranger && s.has(f.fence) && !f.yes {
+		if err := describe(cmd.ErrOrStderr(), name, s); err != nil {
 			return err
 		}
-		ok, err := ask(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), "Take it from this holder? [y/N] ")
+		ok, err := ask(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), s.question(f.fence))
 		if err != nil {
 			return err
 		}
@@ -93,14 +96,15 @@ func (f *releaseFlags) release(cmd *cobra.Command, t *target, mu *holdfast.Mutex
 			return exit(statusFailed)
 		}
 	}
-	take := mu.ForceReleaseStranger
+	held := s.held(locks, name)
+	take := held.ForceReleaseStranger
 	if !f.stranger {
-		take = func(ctx context.Context) error { return mu.ForceReleaseFence(ctx, f.fence) }
+		take = func(ctx context.Context) error { return held.ForceReleaseFence(ctx, f.fence) }
 	}
 	if err := take(cmd.Context()); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "taken from %s\n", holder(info))
+	fmt.Fprintf(cmd.OutOrStdout(), "taken from %s\n", s.who(f.fence))
 	return nil
 }
 

@@ -47,6 +47,7 @@ func newProgram(cmd *cobra.Command, args []string, flags *holdFlags) (*program, 
 type runFlags struct {
 	connection
 	holdFlags
+	shareFlags
 	noWait   bool
 	quiet    bool
 	wait     time.Duration
@@ -58,7 +59,7 @@ func newRunCommand() *cobra.Command {
 	var flags runFlags
 	cmd := &cobra.Command{
 		Use:   "run [flags] NAME -- PROGRAM [ARGS...]",
-		Short: "Run a program while holding a lock",
+		Short: "Run a program while holding a lock, or a permit",
 		Long: `Run waits for the lock NAME, runs the program while holding it,
 and exits as the program did. It uses no shell: write sh -c '…' if you want one. After
 a second of waiting it says who holds the lock, at a terminal or with --verbose.
@@ -97,10 +98,12 @@ lock by the key's TTL, and "holdfast release" ends it early. If holdfast is kill
 Redis can't be reached at the program's end, the lock is free within --ttl, as without
 --at-least.
 
-` + environmentHelp + "\n\n" + durationHelp + "\n\n" + exitStatusHelp,
+` + shareHelp + "\n\n" + environmentHelp + "\n\n" + durationHelp + "\n\n" + exitStatusHelp,
 		Example: `  holdfast run backup -- pg_dump -f /backup/db.sql
   holdfast run -nq -E 0 --at-least 1m report -- /usr/local/bin/report
-  holdfast run --wait 30s deploy -- sh -c 'make && make install'`,
+  holdfast run --wait 30s deploy -- sh -c 'make && make install'
+  holdfast run --permits 3 render -- ./render scene.blend
+  holdfast run --read index -- ./search`,
 		Args: cobra.ArbitraryArgs, // newProgram says what is wrong with them
 		RunE: func(cmd *cobra.Command, args []string) error { return flags.run(cmd, args) },
 	}
@@ -113,6 +116,7 @@ Redis can't be reached at the program's end, the lock is free within --ttl, as w
 		"exit `STATUS` if the lock can't be had in that time")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false,
 		"say nothing if the lock can't be had in that time: for cron, which mails what is said")
+	flags.shareFlags.addFlags(cmd)
 	flags.holdFlags.addFlags(cmd)
 	flags.connection.addFlags(cmd)
 	return cmd
@@ -124,6 +128,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer p.log.close()
+	if err := f.validate(cmd); err != nil {
+		return err
+	}
 	switch {
 	case f.noWait && cmd.Flags().Changed("wait"):
 		return usageError(errors.New("--no-wait and --wait exclude each other"))
@@ -161,18 +168,18 @@ func (f *runFlags) acquire(ctx context.Context, p *program) (*holdfast.Session, 
 		return nil, nil, nil, err
 	}
 	locks := holdfast.New(t.client, f.locker()...)
-	mu := locks.Mutex(p.name, p.opts...)
-	if err := lockError(t, mu.Err()); err != nil {
+	l := f.lock(locks, p.name, p.opts)
+	if err := lockError(t, l.Err()); err != nil {
 		return nil, t, locks, err
 	}
 	if err := t.ping(ctx, p.name); err != nil {
 		return nil, t, locks, err
 	}
-	acquire := mu.Acquire
+	acquire := l.Acquire
 	if f.noWait {
-		acquire = mu.TryAcquire
+		acquire = l.TryAcquire
 	}
-	session, err := p.waitFor(ctx, t, mu, acquire)
+	session, err := p.waitFor(ctx, t, locks, acquire)
 	return session, t, locks, lockError(t, err)
 }
 

@@ -205,7 +205,7 @@ func (t *top) lookAt(ctx context.Context, all bool, names []string) looked {
 	answers := make(chan one, len(names))
 	for _, name := range names { // what is asked at the same moment shares a round trip
 		go func() {
-			info, err := t.locks.Mutex(name).Inspect(ctx)
+			info, err := glanceAt(ctx, t.locks, name)
 			answers <- one{holdfast.Entry{Name: name, Info: info}, err}
 		}()
 	}

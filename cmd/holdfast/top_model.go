@@ -75,7 +75,7 @@ func (m *topModel) look(name string, info holdfast.Info, now time.Time) {
 			r.losses++
 			m.losses++
 		}
-		if info.Held && info.Fence != 0 {
+		if info.Held && info.Fence > r.info.Fence { // not if the last of several holders is gone
 			r.changes = append(r.changes, now)
 			m.total++
 		}

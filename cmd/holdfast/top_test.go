@@ -164,3 +164,20 @@ func TestTopCounts(t *testing.T) {
 		t.Error("a free lock without a history is still there")
 	}
 }
+
+// TestTopPermits: of several holders one that comes is a hand-over, and one that goes is not.
+func TestTopPermits(t *testing.T) {
+	s := newScene(t, 80, 10)
+	for i, c := range []struct {
+		permits int
+		fence   int64
+	}{{1, 1}, {2, 2}, {1, 1}, {2, 3}} {
+		e := entry("render", "last", c.fence, 9*time.Second, 0)
+		e.Permits, e.Limit = c.permits, 3
+		s.m.list([]holdfast.Entry{e}, s.now.Add(time.Duration(i)*time.Second))
+	}
+	s.shows(4, "render                  (2 of 3 permits)        3m0s    9.0s     -     2.0     -")
+	if s.m.total != 2 || s.m.losses != 0 {
+		t.Errorf("%d hand-overs, %d losses", s.m.total, s.m.losses)
+	}
+}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -194,6 +195,21 @@ func TestReleaseAsks(t *testing.T) {
 	}
 }
 
+// TestReleaseAsksWhose: of several holders it says from whom it is about to take.
+func TestReleaseAsksWhose(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	one := r.permits(t, "a", 2, 1, holdfast.WithLabel("worker"))
+	r.permits(t, "a", 2, 1, holdfast.WithLabel("worker"))
+	fence := fmt.Sprint(one.Fence())
+	o := newOnTerminal(t, r.Addr(), "release", "--fence", fence, "a")
+	o.shows("permits  2 of 2\r\n")
+	o.shows("Take it from worker, fence " + fence + "? [y/N] ")
+	o.press("y\n")
+	o.shows("taken from worker")
+	o.exits(0)
+}
+
 // TestTop: the live view on a terminal.
 func TestTop(t *testing.T) {
 	t.Parallel()
@@ -203,6 +219,21 @@ func TestTop(t *testing.T) {
 	o.shows("holder-1")
 	r.hold(t, "jobs:b", holdfast.WithLabel("holder-2"))
 	o.shows("holder-2")
+	if err := r.hold(t, "render").Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Of "(2 of 5 permits)" only the words are sent.
+	shared := r.permits(t, "render", 5, 2)
+	o.shows("(2")
+	r.permits(t, "render", 5, 1)
+	o.shows("(3")
+	if err := shared.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.shows("(1")
+	if strings.Contains(o.screen(), "(stranger)") {
+		t.Error("permits are shown as a stranger's")
+	}
 	r.Stop()
 	o.shows("no answer from Redis at " + r.Addr())
 	r.Cont()

@@ -45,13 +45,26 @@ type lockJSON struct {
 	HeldFor    *int64       `json:"held_ms"` // null as label
 	Kept       bool         `json:"kept"`
 	MayRest    bool         `json:"may_rest"`
+	Permits    int          `json:"permits,omitempty"` // and Limit: only if the lock is held as permits
+	Limit      int          `json:"limit,omitempty"`
+	Holders    []holderJSON `json:"holders,omitempty"` // of permits; of inspect and watch
 	Waiters    int          `json:"waiters"`
 	Queue      []waiterJSON `json:"queue,omitempty"` // of inspect and watch: the next holder first
 }
 
 type waiterJSON struct {
-	Label string `json:"label"`
-	Alive int64  `json:"alive_ms"`
+	Label   string `json:"label"`
+	Alive   int64  `json:"alive_ms"`
+	Permits int    `json:"permits,omitempty"`
+}
+
+type holderJSON struct {
+	Label   string `json:"label"`
+	Fence   int64  `json:"fence"`
+	Permits int    `json:"permits"`
+	Limit   int    `json:"limit"`
+	TTL     *int64 `json:"ttl_ms"` // null: without expiry
+	Kept    bool   `json:"kept"`
 }
 
 const sinceHelp = `The time since when a lock has been held is read from its fence,
@@ -76,15 +89,28 @@ const jsonHelp = `With --json each lock is an object:
   may_rest     true if the holder's process keeps the lock for a while after its
                release, unless others ask (WithLinger): it may be in nobody's
                use; else false
+  permits      integer, how many permits of a semaphore are in use; left out if
+               the lock is not held as one. Then label, fence, since and held_ms
+               are those of the holder with the largest fence, ttl_ms is the
+               longest, and kept is true if all holders are
+  limit        integer, of how many; 1000000000 for a read-write lock, of which
+               a reader has 1 and a writer all; left out as permits
+  holders      array of {"label": string, "fence": integer, "permits": integer,
+               "limit": integer, "ttl_ms": integer or null, "kept": boolean},
+               the smallest fence first, left out as permits; of inspect and
+               watch
   waiters      integer
-  queue        array of {"label": string, "alive_ms": integer}, the next holder
-               first, left out if nobody waits; of inspect and watch
+  queue        array of {"label": string, "alive_ms": integer, "permits":
+               integer, left out if it waits for a lock}, the next holder first,
+               left out if nobody waits; of inspect and watch
   time         string, RFC 3339; of watch
 
 Later versions may add fields; no field is removed or changes its meaning.`
 
-func newLockJSON(name string, info holdfast.Info, queue []holdfast.Waiter) lockJSON {
-	l := lockJSON{Name: name, State: stateOf(info), Kept: info.Kept, MayRest: info.MayRest, Waiters: info.Waiters}
+func newLockJSON(name string, s seen) lockJSON {
+	info := s.Info
+	l := lockJSON{Name: name, State: stateOf(info), Kept: info.Kept, MayRest: info.MayRest, Waiters: info.Waiters,
+		Permits: info.Permits, Limit: info.Limit}
 	if !utf8.ValidString(name) {
 		l.NameBase64 = base64.StdEncoding.EncodeToString([]byte(name))
 	}
@@ -92,14 +118,24 @@ func newLockJSON(name string, info holdfast.Info, queue []holdfast.Waiter) lockJ
 		since, held := info.Since.Format(time.RFC3339Nano), info.HeldFor.Milliseconds()
 		l.Label, l.Fence, l.Since, l.HeldFor = &info.Label, &info.Fence, &since, &held
 	}
-	if info.Held && !info.NoExpiry {
-		ms := info.TTL.Milliseconds()
-		l.TTL = &ms
+	if info.Held {
+		l.TTL = ttlJSON(info.TTL, info.NoExpiry)
 	}
-	for _, w := range queue {
-		l.Queue = append(l.Queue, waiterJSON{w.Label, w.Alive.Milliseconds()})
+	for _, h := range s.holders {
+		l.Holders = append(l.Holders, holderJSON{h.Label, h.Fence, h.Permits, h.Limit, ttlJSON(h.TTL, h.NoExpiry), h.Kept})
+	}
+	for _, w := range s.queue {
+		l.Queue = append(l.Queue, waiterJSON{w.Label, w.Alive.Milliseconds(), w.Permits})
 	}
 	return l
+}
+
+func ttlJSON(ttl time.Duration, never bool) *int64 {
+	if never {
+		return nil
+	}
+	ms := ttl.Milliseconds()
+	return &ms
 }
 
 func writeJSON(out io.Writer, v any, indent string) error {
@@ -123,17 +159,30 @@ func holder(info holdfast.Info) string {
 	case !info.Held:
 		return "(nobody)"
 	}
-	label := printable(info.Label)
-	if label == "" {
-		label = "(no label)"
+	label := labelText(info.Label)
+	if info.Permits > 0 {
+		label = shareText(info)
 	}
-	if info.Kept {
-		label += " (released)"
-	}
+	label = markKept(label, info.Kept)
 	if info.MayRest {
 		label += " (may rest)"
 	}
 	return label
+}
+
+func labelText(label string) string {
+	if label == "" {
+		return "(no label)"
+	}
+	return printable(label)
+}
+
+// markKept says of a holder whether only a minimum hold keeps what it has.
+func markKept(holder string, kept bool) string {
+	if kept {
+		return holder + " (released)"
+	}
+	return holder
 }
 
 func fenceText(info holdfast.Info) string {

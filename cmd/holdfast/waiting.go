@@ -35,8 +35,9 @@ func notALock(name, kind string) error {
 }
 
 // wrongType returns the type of the lock's key if it can be no lock's. It returns nothing for a key
-// that is a string or absent, and if the type can't be told, because the user may not ask, say.
-func (t *target) wrongType(ctx context.Context, name string) string {
+// that is a string or absent, or that has permits, and if the type can't be told, because the user may not ask,
+// say.
+func (t *target) wrongType(ctx context.Context, locks *holdfast.Locker, name string) string {
 	ctx, cancel := context.WithTimeout(ctx, typeTimeout)
 	defer cancel()
 	found := make(chan string, 1) // the client does not always heed its context
@@ -44,6 +45,11 @@ func (t *target) wrongType(ctx context.Context, name string) string {
 		kind, err := t.client.Type(ctx, name).Result()
 		if err != nil || kind == "string" || kind == "none" {
 			kind = ""
+		}
+		if kind == "hash" {
+			if info, err := locks.Semaphore(name, 1).Inspect(ctx); err != nil || !info.Stranger {
+				kind = ""
+			}
 		}
 		found <- kind
 	}()
@@ -58,7 +64,8 @@ func (t *target) wrongType(ctx context.Context, name string) string {
 // waiting looks at a lock while a call waits for it.
 type waiting struct {
 	target *target
-	lock   *holdfast.Mutex
+	locks  *holdfast.Locker
+	name   string
 	talks  bool // tell who holds it
 	log    io.Writer
 	wrong  func(kind string) // called once if the key can be no lock's
@@ -92,21 +99,21 @@ func (w *waiting) look(ctx context.Context) {
 	if !pauses(ctx, typeAfter) {
 		return
 	}
-	if kind := w.target.wrongType(ctx, w.lock.Name()); kind != "" {
+	if kind := w.target.wrongType(ctx, w.locks, w.name); kind != "" {
 		w.unlessOver(func() { w.wrong(kind) })
 		return
 	}
 	for w.talks && pauses(ctx, sayAfter) {
-		info, err := w.lock.Inspect(ctx)
-		if err == nil && info.Grace > 0 {
+		s, err := lookAt(ctx, w.locks, w.name)
+		if err == nil && s.Grace > 0 {
 			w.unlessOver(func() {
-				fmt.Fprintf(w.log, "holdfast: waits for %q: Redis may have lost locks, so none is given for another %s\n", w.lock.Name(), seconds(info.Grace))
+				fmt.Fprintf(w.log, "holdfast: waits for %q: Redis may have lost locks, so none is given for another %s\n", w.name, seconds(s.Grace))
 			})
 			return
 		}
 		// A lock that is free at this moment is about to be given to somebody.
-		if err == nil && info.Held {
-			w.unlessOver(func() { fmt.Fprintf(w.log, "holdfast: waits for %q: %s\n", w.lock.Name(), heldBy(info)) })
+		if err == nil && s.Held {
+			w.unlessOver(func() { fmt.Fprintf(w.log, "holdfast: waits for %q: %s\n", w.name, heldBy(s)) })
 			return
 		}
 	}
@@ -123,10 +130,14 @@ func pauses(ctx context.Context, d time.Duration) bool {
 }
 
 // heldBy says who holds a lock, since when, and when its TTL ends.
-func heldBy(info holdfast.Info) string {
+func heldBy(s seen) string {
+	info := s.Info
 	who := "held by " + holder(info)
-	if info.Stranger {
+	switch {
+	case info.Stranger:
 		who = "held by a stranger, which is not Holdfast"
+	case info.Permits > 0:
+		return s.sharedBy()
 	}
 	if !info.Since.IsZero() {
 		who += fmt.Sprintf(" since %s (%s ago)", info.Since.Local().Format(time.DateTime), seconds(info.HeldFor))
@@ -139,11 +150,11 @@ func heldBy(info holdfast.Info) string {
 
 // waitFor calls acquire, tells who holds the lock if it takes long, and gives up if the key can be no
 // lock's.
-func (p *program) waitFor(ctx context.Context, t *target, mu *holdfast.Mutex,
+func (p *program) waitFor(ctx context.Context, t *target, locks *holdfast.Locker,
 	acquire func(context.Context, ...holdfast.Option) (*holdfast.Session, error)) (*holdfast.Session, error) {
 	// Not cancelled at the end: the session's context is derived from it.
 	ctx, cancel := context.WithCancelCause(ctx)
-	w := waiting{target: t, lock: mu, talks: p.talks, log: p.log, wrong: func(kind string) { cancel(notALock(p.name, kind)) }}
+	w := waiting{target: t, locks: locks, name: p.name, talks: p.talks, log: p.log, wrong: func(kind string) { cancel(notALock(p.name, kind)) }}
 	end := w.begin(ctx)
 	session, err := acquire(ctx)
 	end()
@@ -155,7 +166,7 @@ func (p *program) waitFor(ctx context.Context, t *target, mu *holdfast.Mutex,
 		return nil, wrong
 	}
 	if errors.Is(err, holdfast.ErrHeld) || errors.Is(err, holdfast.ErrWaitTimeout) {
-		if kind := t.wrongType(ctx, p.name); kind != "" {
+		if kind := t.wrongType(ctx, locks, p.name); kind != "" {
 			return nil, notALock(p.name, kind)
 		}
 	}

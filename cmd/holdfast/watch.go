@@ -31,7 +31,7 @@ has changed, until it is interrupted. Holds that are shorter than that may go un
 				return usageError(fmt.Errorf("--interval %v is less than %v", flags.interval, 10*time.Millisecond))
 			}
 			return flags.with(cmd.Context(), args[0], func(t *target, locks *holdfast.Locker) error {
-				return flags.watch(cmd, t, locks.Mutex(args[0]))
+				return flags.watch(cmd, t, locks, args[0])
 			})
 		},
 	}
@@ -40,24 +40,24 @@ has changed, until it is interrupted. Holds that are shorter than that may go un
 	return cmd
 }
 
-func (f *watchFlags) watch(cmd *cobra.Command, t *target, mu *holdfast.Mutex) error {
+func (f *watchFlags) watch(cmd *cobra.Command, t *target, locks *holdfast.Locker, name string) error {
 	last := ""
 	for {
-		info, queue, err := mu.InspectQueue(cmd.Context())
+		s, err := lookAt(cmd.Context(), locks, name)
 		switch {
 		case cmd.Context().Err() != nil:
 			return exit(statusInterrupted)
 		case errors.Is(err, holdfast.ErrInvalid):
 			return lockError(t, err)
 		}
-		line, key := watchLine(info, queue), watchKey(info, queue)
+		line, key := watchLine(s), watchKey(s)
 		if err != nil {
 			line = message(t.unavailable(err))
 			key = line
 		}
 		if key != last {
 			last = key
-			if err := f.tell(cmd, mu.Name(), line, info, queue, err); err != nil {
+			if err := f.tell(cmd, name, line, s, err); err != nil {
 				return err
 			}
 		}
@@ -69,7 +69,7 @@ func (f *watchFlags) watch(cmd *cobra.Command, t *target, mu *holdfast.Mutex) er
 }
 
 // tell writes a line of watch. What failed is no state of the lock, so not for programs.
-func (f *watchFlags) tell(cmd *cobra.Command, name, line string, info holdfast.Info, queue []holdfast.Waiter, failed error) error {
+func (f *watchFlags) tell(cmd *cobra.Command, name, line string, s seen, failed error) error {
 	now := time.Now()
 	if !f.json {
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", now.Format("15:04:05.000"), line)
@@ -79,35 +79,43 @@ func (f *watchFlags) tell(cmd *cobra.Command, name, line string, info holdfast.I
 		_, err := fmt.Fprintf(cmd.ErrOrStderr(), "holdfast: %s\n", line)
 		return err
 	}
-	l := newLockJSON(name, info, queue)
+	l := newLockJSON(name, s)
 	l.Time = now.Format(time.RFC3339Nano)
 	return writeJSON(cmd.OutOrStdout(), l, "")
 }
 
 // watchKey is what is the same as long as nothing has changed.
-func watchKey(info holdfast.Info, queue []holdfast.Waiter) string {
-	key := fmt.Sprint(stateOf(info), info.Kept, info.Fence, info.NoExpiry, info.Label)
-	for _, w := range queue {
+func watchKey(s seen) string {
+	key := fmt.Sprint(stateOf(s.Info), s.Kept, s.Fence, s.NoExpiry, s.Label)
+	for _, h := range s.holders {
+		key += fmt.Sprint("\x01", h.Fence, h.Kept)
+	}
+	for _, w := range s.queue {
 		key += "\x00" + w.Label
 	}
 	return key
 }
 
-func watchLine(info holdfast.Info, queue []holdfast.Waiter) string {
+func watchLine(s seen) string {
 	line := "free"
 	switch {
-	case info.Stranger:
-		line = fmt.Sprintf("held by a stranger, ttl %s", ttlText(info))
-	case info.Held:
-		line = fmt.Sprintf("held by %s, fence %s, ttl %s, held for %s", holder(info), fenceText(info), ttlText(info), heldText(info))
+	case s.Stranger:
+		line = fmt.Sprintf("held by a stranger, ttl %s", ttlText(s.Info))
+	case s.Permits > 0:
+		line = s.sharedBy()
+	case s.Held:
+		line = fmt.Sprintf("held by %s, fence %s, ttl %s, held for %s", holder(s.Info), fenceText(s.Info), ttlText(s.Info), heldText(s.Info))
 	}
-	for i, w := range queue {
+	for i, w := range s.queue {
 		if i == 0 {
-			line += fmt.Sprintf("; %d waiting: ", len(queue))
+			line += fmt.Sprintf("; %d waiting: ", len(s.queue))
 		} else {
 			line += ", "
 		}
 		line += printable(w.Label)
+		if w.Permits > 1 && w.Permits < holdfast.MaxPermits {
+			line += fmt.Sprintf(" (%d)", w.Permits)
+		}
 	}
 	return line
 }
