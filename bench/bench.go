@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,6 +24,7 @@ type bench struct {
 	terminal bool
 	verbose  bool
 	notes    []string
+	broken   error // that a library let too many in
 }
 
 // workload is what the libraries are put through, and what is measured.
@@ -130,14 +132,20 @@ func (r *roster) finish(figures ...*figure) []*figure {
 	return figures
 }
 
-// check notes what makes a measured slice doubtful.
-func (b *bench) check(w *workload, lib *library, a answer) {
+// check notes what makes a measured slice doubtful, and returns an error if it is worth nothing.
+func (b *bench) check(w *workload, lib *library, o order, a answer) error {
+	if a.Broken > 0 && o.Permits > 0 {
+		err := fmt.Errorf("more than %d of one process had permits of %d at the same time, %d times", o.Permits, o.Permits, a.Broken)
+		b.broken = errors.Join(b.broken, fmt.Errorf("%s: %s: %w", w.name, lib.name, err))
+		return err
+	}
 	if a.Broken > 0 {
 		b.note("%s: %s let two owners of one process in at the same time, %d times", w.name, lib.name, a.Broken)
 	}
 	if a.Failed > 0 {
 		b.note("%s: %s failed at %d of %d cycles: %s", w.name, lib.name, a.Failed, a.Failed+a.Count, a.Failure)
 	}
+	return nil
 }
 
 // brief is a figure for the progress.

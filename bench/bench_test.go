@@ -42,7 +42,7 @@ func TestQuick(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	md, svg := filepath.Join(t.TempDir(), "out.md"), filepath.Join(t.TempDir(), "out.svg")
 	args := []string{"-quick", "-held", "50", "-md", md, "-svg", svg,
-		"-run", "^(serial|serial-burst|one-lock|processes|hand-off|cut-off|deleted|held)$"}
+		"-run", "^(serial|serial-burst|one-lock|processes|semaphore|semaphore-processes|hand-off|cut-off|deleted|held)$"}
 	if err := run(t.Context(), args, &stdout, &stderr); err != nil {
 		t.Fatalf("%v\n%s", err, &stderr)
 	}
@@ -61,6 +61,12 @@ func TestQuick(t *testing.T) {
 	some := func(v float64) bool { return v > 0 }
 	share := func(v float64) bool { return v >= 0 && v <= 1 }
 	all := []string{ours, "rueidislock", "redislock", "redsync"}
+	semaphored := []string{ours, baseline}
+	if nodeMissing() == "" {
+		semaphored = append(semaphored, nodejs)
+	} else if !strings.Contains(stdout.String(), "- **redis-semaphore**: skipped, because ") {
+		t.Error("the report doesn't say why redis-semaphore is left out")
+	}
 	told, fencing := all[:2], []string{ours, "redislock"}
 	for _, want := range []struct {
 		row  string
@@ -76,6 +82,8 @@ func TestQuick(t *testing.T) {
 		{"… fewest ÷ most of a process", all, share},
 		{"… mean wait", all, some},
 		{"… p99 wait ÷ mean", all, some},
+		{"64 goroutines, 8 permits", semaphored, some},
+		{"4 processes × 16, 8 permits", semaphored, some},
 		// The grant can't be faster than the release's way to the server and the answer's back.
 		{"hand-off between processes", all, func(v float64) bool { return v > 0.9 && v < 50 }},
 		{"… p99", all, func(v float64) bool { return v > 0.9 && v < 100 }},

@@ -86,7 +86,7 @@ func (w *child) open() error {
 func (w *child) do(o order) (answer, error) {
 	switch o.Op {
 	case "cycle":
-		return w.cycle(o), nil
+		return w.cycle(o)
 	case "prepare":
 		return w.prepare(o)
 	case "take":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -13,6 +14,12 @@ type contender interface {
 	// the same time. What can be made once for many acquisitions is made here.
 	lock(name string) acquirer
 	close()
+}
+
+// semaphores is a contender that has semaphores, too.
+type semaphores interface {
+	// semaphore is lock for one caller that takes a permit, of so many.
+	semaphore(name string, permits int) acquirer
 }
 
 // acquirer waits for the lock until ctx ends. The library ends the context lost when
@@ -49,6 +56,7 @@ type library struct {
 const (
 	ours     = "Holdfast"
 	python   = "redis-py"
+	nodejs   = "redis-semaphore"
 	baseline = "bare commands"
 	fenced   = "redislock with a fence"
 )
@@ -94,8 +102,14 @@ var libraries = []library{
 			"workloads in which a Python program could be set up like that",
 	},
 	{
+		name: nodejs, key: func(name string) string { return "semaphore:" + name },
+		config: "`Semaphore` with `lockTimeout: TTL`, `retryInterval: " + strconv.Itoa(int(pollEvery/time.Millisecond)) + "` and no " +
+			"`acquireTimeout`; one ioredis client a process, with its defaults: `enableAutoPipelining` makes it no faster here",
+	},
+	{
 		name: baseline, module: "github.com/redis/go-redis/v9", open: openBare, key: asIs,
-		config: "`SET NX PX`, and compare-and-delete by `EVALSHA`, on go-redis: what any lock costs",
+		config: "`SET NX PX`, and compare-and-delete by `EVALSHA`, on go-redis: what any lock costs. As a semaphore, a script of " +
+			"`ZREMRANGEBYSCORE`, `ZCARD` and, if there is room, `ZADD`, again after " + pollEvery.String() + " if not, and `ZREM`",
 	},
 }
 

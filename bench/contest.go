@@ -65,7 +65,9 @@ func (b *bench) contest(ctx context.Context, w *workload, c contest) (*roster, e
 			return err
 		}
 		for _, a := range answers {
-			b.check(w, lib, a)
+			if err := b.check(w, lib, o, a); err != nil {
+				return err
+			}
 		}
 		c.record(lib, answers)
 		return nil
@@ -129,32 +131,25 @@ func parallel(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
 	return r.finish(rate), err
 }
 
-// oneLock is many callers of one process that want the same lock.
-func oneLock(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
-	rate := newFigure("64 goroutines, 1 lock", "locks/s", higher)
-	mean := newFigure("… mean wait", "ms", lower)
-	p99 := newFigure("… p99 wait ÷ mean", "", neither)
-	r, err := b.contest(ctx, w, contest{
-		processes: 1, addr: b.addr, rounds: b.rounds,
-		order: order{Op: "cycle", Goroutines: 64, Shared: true, For: b.slice},
-		record: func(lib *library, a []answer) {
-			rate.add(lib.name, a[0].Rate)
-			mean.add(lib.name, ms(a[0].Waits.mean()))
-			p99.add(lib.name, float64(a[0].Waits.quantile(.99))/float64(max(a[0].Waits.mean(), 1)))
-		},
-	})
-	return r.finish(rate, mean, p99), err
+// crowd is many callers that want the same lock, or the permits of one semaphore.
+type crowd struct {
+	what                           string
+	unit                           string
+	processes, goroutines, permits int // goroutines of each
 }
 
-// fourByEight is several processes that want the same lock.
-func fourByEight(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
-	rate := newFigure(w.row("4 processes × 8, 1 lock"), "locks/s", higher)
+func (c crowd) run(ctx context.Context, b *bench, w *workload) ([]*figure, error) {
+	rate := newFigure(w.row(c.what), c.unit, higher)
 	fair := newFigure("… fewest ÷ most of a process", "", neither)
 	mean := newFigure("… mean wait", "ms", lower)
 	p99 := newFigure("… p99 wait ÷ mean", "", neither)
+	figures := []*figure{rate, mean, p99}
+	if c.processes > 1 {
+		figures = []*figure{rate, fair, mean, p99}
+	}
 	r, err := b.contest(ctx, w, contest{
-		processes: 4, addr: b.addr, rounds: b.rounds,
-		order: order{Op: "cycle", Goroutines: 8, Shared: true, For: b.slice},
+		processes: c.processes, addr: b.addr, rounds: b.rounds,
+		order: order{Op: "cycle", Goroutines: c.goroutines, Shared: true, Permits: c.permits, For: b.slice},
 		record: func(lib *library, answers []answer) {
 			var sum answer
 			fewest, most := answers[0].Count, answers[0].Count
@@ -168,7 +163,7 @@ func fourByEight(ctx context.Context, b *bench, w *workload) ([]*figure, error) 
 			p99.add(lib.name, float64(sum.Waits.quantile(.99))/float64(max(sum.Waits.mean(), 1)))
 		},
 	})
-	return r.finish(rate, fair, mean, p99), err
+	return r.finish(figures...), err
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -14,12 +15,17 @@ type runner struct {
 	answer
 	acquire acquirer
 	inside  *atomic.Int32 // callers of this process in the shared lock
+	most    int32         // so many may be
 }
 
 // cycle runs an order's goroutines. A shared lock is measured over For exactly: what waits
 // then is cut off. With locks of their own nobody waits, so each ends the cycle it is in,
 // and its rate is over the time that it took.
-func (w *child) cycle(o order) answer {
+func (w *child) cycle(o order) (answer, error) {
+	shared, hasPermits := w.c.(semaphores)
+	if o.Permits > 0 && !hasPermits {
+		return answer{}, errors.New(w.Library + " has no semaphore here")
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	defer cancel()
 	var inside atomic.Int32
@@ -29,9 +35,13 @@ func (w *child) cycle(o order) answer {
 		if !o.Shared {
 			name = fmt.Sprint(o.Name, ":", i)
 		} else {
-			runners[i].inside = &inside
+			runners[i].inside, runners[i].most = &inside, int32(max(o.Permits, 1))
 		}
-		runners[i].acquire = w.c.lock(name)
+		if o.Permits > 0 {
+			runners[i].acquire = shared.semaphore(name, o.Permits)
+		} else {
+			runners[i].acquire = w.c.lock(name)
+		}
 	}
 	if o.At > 0 {
 		time.Sleep(time.Until(time.Unix(0, o.At)))
@@ -55,7 +65,7 @@ func (w *child) cycle(o order) answer {
 	if o.Shared {
 		sum.Rate = float64(sum.Count) / o.For.Seconds()
 	}
-	return sum
+	return sum, nil
 }
 
 func (a *answer) add(b *answer) {
@@ -102,7 +112,7 @@ func (r *runner) once(ctx context.Context, o order, begin time.Time) {
 		}
 		return
 	}
-	if r.inside != nil && r.inside.Add(1) > 1 {
+	if r.inside != nil && r.inside.Add(1) > r.most {
 		r.Broken++
 	}
 	if !late || !o.Shared {

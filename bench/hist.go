@@ -8,7 +8,7 @@ import (
 )
 
 // hist counts durations in buckets that are 3% wide at most, so that a million waits cost
-// what ten do. Its JSON goes from a child to its parent; redispy.py makes the same.
+// what ten do. Its JSON goes from a child to its parent; redispy.py and redissemaphore.mjs make the same.
 type hist struct {
 	Sum     int64         `json:"sum"` // ns
 	Buckets map[int]int64 `json:"buckets"`

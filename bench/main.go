@@ -1,14 +1,15 @@
 // Command bench puts Holdfast and other Redis locks through the same workloads, in one
 // run, and prints medians and ratios.
 //
-//	go -C bench run .                                    # all of it, about 14 minutes
+//	go -C bench run .                                    # all of it, about 16 minutes
 //	go -C bench run . -quick                             # does it work? under a minute
 //	go -C bench run . -run serial -seconds 30            # one question, for longer
 //	go -C bench run . -md ../docs/bench.md -svg ../docs/bench.svg -readme ../README.md
 //	go -C bench run . -capacity -quick                   # how far Holdfast goes; without -quick most of an hour
 //
 // It needs redis-server on PATH, and takes redis-py along if /usr/bin/python3 has it
-// (Debian: apt-get install redis-server python3-redis). The server is its own, on
+// (Debian: apt-get install redis-server python3-redis), and redis-semaphore if it was installed by npm
+// (Debian: apt-get install nodejs npm; npm ci --prefix bench/node --ignore-scripts). The server is its own, on
 // 127.0.0.1, and keeps nothing on disk. Each library works in processes of its own, which
 // do short slices in turn: a machine's speed changes over a run by more than the libraries
 // differ, so only figures from slices next to each other are compared.
@@ -17,7 +18,8 @@
 //
 // main.go, workloads.go and bench.go run the workloads, which are in contest.go, handoff.go,
 // faults.go and held.go and are written against the interface in contender.go. Each library
-// is behind it in a file use_*.go, redis-py in redispy.py. A process (process.go) is this
+// is behind it in a file use_*.go, redis-py in redispy.py, redis-semaphore in
+// node/redissemaphore.mjs. A process (process.go) is this
 // program again (child.go), told what to do in lines of JSON (proto.go); what it does is in
 // cycle.go and hold.go. report.go, plot.go and versions.go write down what came of it.
 //
@@ -125,9 +127,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer stop()
-	if why := pythonMissing(); why != "" {
-		b.absent[python] = why
-		b.say("without redis-py: %s", why)
+	for name, missing := range map[string]func() string{python: pythonMissing, nodejs: nodeMissing} {
+		if why := missing(); why != "" {
+			b.absent[name] = why
+			b.say("without %s: %s", name, why)
+		}
 	}
 	begin := time.Now()
 	var done []section
@@ -167,9 +171,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	if o.svg != "" {
-		return os.WriteFile(o.svg, []byte(plot(done)), 0o644)
+		if err := os.WriteFile(o.svg, []byte(plot(done)), 0o644); err != nil {
+			return err
+		}
 	}
-	return nil
+	return b.broken
 }
 
 // newBench starts the server.

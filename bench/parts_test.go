@@ -124,6 +124,77 @@ func TestBursts(t *testing.T) {
 	})
 }
 
+// crammed is a semaphore that lets everybody in.
+type crammed struct{}
+
+func (crammed) lock(string) acquirer { return nil }
+func (crammed) close()               {}
+func (crammed) semaphore(string, int) acquirer {
+	return func(context.Context) (func() error, context.Context, error) {
+		return func() error { return nil }, nil, nil
+	}
+}
+
+// TestTooMany has a semaphore of 2 that lets 3 in: its slice is worth nothing, and the run fails.
+func TestTooMany(t *testing.T) {
+	for goroutines, broken := range map[int]bool{2: false, 3: true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := child{c: crammed{}}
+			o := order{Shared: true, Permits: 2, Goroutines: goroutines, Hold: time.Second, For: time.Minute}
+			a, err := w.cycle(o)
+			if err != nil || a.Count == 0 || a.Broken > 0 != broken {
+				t.Fatalf("%d goroutines: %+v, %v", goroutines, a, err)
+			}
+			b := bench{err: io.Discard}
+			err = b.check(&workload{name: "w"}, find(baseline), o, a)
+			if (err != nil) != broken || (b.broken != nil) != broken {
+				t.Errorf("%d goroutines: %v, and the run ends with %v", goroutines, err, b.broken)
+			}
+		})
+	}
+	locks := child{c: usesRueidislock{}}
+	if _, err := locks.cycle(order{Shared: true, Permits: 2}); err == nil {
+		t.Error("a library without a semaphore has cycled on one")
+	}
+}
+
+// TestBareSemaphore has the bare commands: 2 permits are for 2, and nothing is left behind.
+func TestBareSemaphore(t *testing.T) {
+	needRedis(t)
+	server := redistest.Start(t)
+	admin := server.Client()
+	u, err := openBare(setup{Addr: server.Addr(), TTL: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.close()
+	acquire := u.(semaphores).semaphore("s", 2)
+	var releases []func() error
+	for range 2 {
+		release, _, err := acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		releases = append(releases, release)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, _, err := acquire(ctx); err == nil {
+		t.Error("three have a permit of 2")
+	}
+	if ttl := admin.PTTL(t.Context(), "s").Val(); ttl < 50*time.Second || ttl > time.Minute {
+		t.Errorf("TTL %v, not a minute", ttl)
+	}
+	for _, release := range releases {
+		if err := release(); err != nil {
+			t.Error(err)
+		}
+	}
+	if admin.Exists(t.Context(), "s").Val() != 0 || releases[0]() == nil {
+		t.Error("a permit is left, or was released twice")
+	}
+}
+
 // TestRedislockFence has redislock with a fence: it is a lock as without, and each time it is taken counts.
 func TestRedislockFence(t *testing.T) {
 	needRedis(t)

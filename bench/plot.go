@@ -26,7 +26,7 @@ text{font:12px system-ui,sans-serif;fill:#24292f}.m{fill:#57606a}.g{stroke:#8c95
 `
 
 var colours = map[string]string{
-	"rueidislock": "#d9772b", "redislock": "#3f8fd2", "redsync": "#2ba37c", python: "#b874b0", baseline: "#8c959f",
+	"rueidislock": "#d9772b", "redislock": "#3f8fd2", "redsync": "#2ba37c", python: "#b874b0", nodejs: "#c9a227", baseline: "#8c959f",
 }
 
 type bar struct {

@@ -29,9 +29,12 @@ type process struct {
 // launch starts a process and waits until its contender works.
 func launch(ctx context.Context, s setup) (*process, error) {
 	p := &process{library: s.Library}
-	if s.Library == python {
+	switch s.Library {
+	case python:
 		p.cmd = exec.CommandContext(ctx, pythonPath, "-c", pythonProgram, fmt.Sprint(pollEvery.Seconds()))
-	} else {
+	case nodejs:
+		p.cmd = exec.CommandContext(ctx, "node", nodeProgram, fmt.Sprint(pollEvery.Milliseconds()))
+	default:
 		self, err := os.Executable()
 		if err != nil {
 			return nil, err

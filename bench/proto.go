@@ -10,7 +10,7 @@ type order struct {
 	// cycle: from At on, acquire, keep for Hold or a quarter more or less, release, pause for Think, over and over for
 	// For. Shared: all on the lock Name; otherwise each goroutine has one of its own.
 	// Burst: so many cycles go together, after a Pause that the rate leaves out.
-	// Log: tell when each thing happened.
+	// Log: tell when each thing happened. Permits: the name is a semaphore's, with so many; 0: a lock's.
 	//
 	// prepare: get ready to hold N locks. take: acquire them, each goroutine with a pause of
 	// Stagger after each, waiting for Patience in all (0: no limit). watch: tell when
@@ -21,6 +21,7 @@ type order struct {
 	Name       string
 	Goroutines int
 	Shared     bool
+	Permits    int
 	Log        bool
 	At         int64 // Unix time, ns
 	For        time.Duration
@@ -44,7 +45,7 @@ type answer struct {
 	Events  []event `json:",omitempty"`
 	Failed  int64   // acquisitions and releases
 	Failure string  `json:",omitempty"`
-	Broken  int64   // times that two of one process were inside
+	Broken  int64   // times that more of one process were inside than may be
 
 	Times      []int64 `json:",omitempty"` // Unix time, ns; 0 if it did not happen
 	Silent     bool    // the library has no signal

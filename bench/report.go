@@ -85,7 +85,7 @@ func columns(libs []*library) (names []string) {
 
 // explain says how the libraries were set up, what was measured, and what went wrong.
 func (b *bench) explain(s *strings.Builder, done []section) {
-	s.WriteString(explained + "; all but rueidislock on go-redis with its defaults:\n\n")
+	s.WriteString(explained + "; those in Go, but for rueidislock, on go-redis with its defaults:\n\n")
 	for _, lib := range takingPart(done) {
 		if why := b.absent[lib.name]; why != "" {
 			fmt.Fprintf(s, "- **%s**: skipped, because %s\n", lib.name, why)

@@ -21,10 +21,18 @@ func openHoldfast(s setup) (contender, error) {
 	return &usesHoldfast{client, holdfast.New(client, holdfast.WithTTL(s.TTL), holdfast.WithLogger(nil), holdfast.WithLinger(s.Linger))}, nil
 }
 
-func (u *usesHoldfast) lock(name string) acquirer {
-	mu := u.locks.Mutex(name)
+func (u *usesHoldfast) lock(name string) acquirer { return using(u.locks.Mutex(name)) }
+
+func (u *usesHoldfast) semaphore(name string, permits int) acquirer {
+	return using(u.locks.Semaphore(name, permits))
+}
+
+// using is how one caller acquires a Mutex or a Semaphore.
+func using(l interface {
+	Acquire(context.Context, ...holdfast.Option) (*holdfast.Session, error)
+}) acquirer {
 	return func(ctx context.Context) (func() error, context.Context, error) {
-		s, err := mu.Acquire(ctx)
+		s, err := l.Acquire(ctx)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -43,6 +43,7 @@ var (
 	withPython  = append([]string{python}, goLibraries...)
 	withBare    = append([]string{baseline}, goLibraries...)
 	withAll     = append([]string{python}, withBare...)
+	semaphored  = []string{ours, nodejs, baseline}
 	withFenced  = append([]string{fenced}, withAll...)
 )
 
@@ -79,7 +80,7 @@ var workloads = []workload{
 		about: "as parallel, but Holdfast's locks linger",
 	},
 	{
-		name: "processes-warm", run: fourByEight, who: goLibraries, warm: true,
+		name: "processes-warm", run: crowd{"4 processes × 8, 1 lock", "locks/s", 4, 8, 0}.run, who: goLibraries, warm: true,
 		about: "as processes, but Holdfast's lock lingers. Others always wait, so it is hardly ever kept",
 	},
 	{
@@ -88,14 +89,24 @@ var workloads = []workload{
 			"resting in the other. Measured is the time that Acquire takes, divided by that of a PING",
 	},
 	{
-		name: "one-lock", run: oneLock, who: goLibraries,
+		name: "one-lock", run: crowd{"64 goroutines, 1 lock", "locks/s", 1, 64, 0}.run, who: goLibraries,
 		about: "64 goroutines of one process want the same lock and release it at once; a wait that is not over " +
 			"at the end counts with the time that it has taken. Without redis-py, for the same reason",
 	},
 	{
-		name: "processes", run: fourByEight, who: withPython,
+		name: "processes", run: crowd{"4 processes × 8, 1 lock", "locks/s", 4, 8, 0}.run, who: withPython,
 		about: "4 processes of 8 goroutines (Python: threads) want the same lock, at the same time; " +
 			"fewest ÷ most: the acquisitions of the process that had the fewest, divided by those of the one that had the most",
+	},
+	{
+		name: "semaphore", run: crowd{"64 goroutines, 8 permits", "permits/s", 1, 64, 8}.run, who: semaphored,
+		about: "64 goroutines (Node.js: asynchronous functions) of one process want a permit of a semaphore of 8, and release " +
+			"it at once; a wait that is not over at the end counts with the time that it has taken. One that lets more " +
+			"than 8 have permits at the same time has failed",
+	},
+	{
+		name: "semaphore-processes", run: crowd{"4 processes × 16, 8 permits", "permits/s", 4, 16, 8}.run, who: semaphored,
+		about: "the same with 4 processes of 16; that of more than 8 is looked for in each process",
 	},
 	{
 		name: "hand-off", run: handOff, who: withPython,
