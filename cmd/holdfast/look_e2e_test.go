@@ -246,9 +246,18 @@ func TestLookOnCluster(t *testing.T) {
 	}
 	run := newTool(t, "-", "run", "--redis", url, "x", "--", "echo", "ran").start()
 	run.want(0, "")
+	if _, err := locks.Semaphore("p", 3).Acquire(t.Context(), holdfast.WithLabel("one")); err != nil {
+		t.Fatal(err)
+	}
+	newTool(t, "-", "run", "--redis", url, "--permits", "3", "--weight", "2", "-n", "p", "--", "true").start().want(0, "")
+	inspect := newTool(t, "-", "inspect", "--redis", url, "p").start()
+	inspect.want(0, "")
+	if !strings.Contains(strings.Join(strings.Fields(inspect.out()), " "), "permits 1 of 3 holders 1 1 one 1 permit fence ") {
+		t.Errorf("%s", inspect.out())
+	}
 	ls := newTool(t, "-", "ls", "--redis", url).start()
 	ls.want(0, "")
-	if strings.Count(ls.out(), "\n") != 11 || run.out() != "ran\n" {
+	if strings.Count(ls.out(), "\n") != 12 || run.out() != "ran\n" {
 		t.Errorf("%s, %s", ls.out(), run.out())
 	}
 	check := newTool(t, "-", "check", "--redis", url).start()
