@@ -39,7 +39,8 @@ counts as one who has all. What is said of locks holds for each kind, and every 
   lease whose key was lost is passed on, or had again where it rests, before that process learns of the loss.
   Of permits this is asked of two sessions that together would have more than there are, as a writer and anybody
   else; and on the half of the names where no lease is passed on within a process, of all acquisitions before the
-  call, and of all sessions that were alive when too few permits were left. No two have the same.
+  call, and of all sessions that were alive when too few permits were left. There no two have
+  the same; elsewhere no two of a client.
 - **Lost update.** Each use reads a counter, may pause, and writes the counter plus one to a store in shared
   memory that checks fences, outside of Redis. No two updates may have read the same value, whatever has happened
   to Redis. Sessions that may have others beside them only look, twice, and must see no change. A session that is alive

@@ -10,8 +10,9 @@ import (
 // have some at a time, and a lease that is passed on in its process has a fence that may be below that of one
 // which was given meanwhile. So: a fence is larger than that of each session before that together with it
 // would have more permits than there are; and on strict locks, where no lease is passed on, than that of each
-// session that was acquired before it was asked for, or was alive when too few permits were left for it. And no
-// two are the same.
+// session that was acquired before it was asked for, or was alive when too few permits were left for it. No two
+// of a client are the same, and on strict locks no two at all: elsewhere that of a lease that was passed on may
+// be one that another process was given a moment before.
 //
 // Only a lease that was lost and is passed on, or rests, excuses a fence that is not larger than one
 // that was acquired before the call began. Of sessions that came one after the other none does, unless an
@@ -21,7 +22,7 @@ func (h *History) inversions(lock uint16, list []*Session, then []moment, strict
 	for i, s := range list {
 		var asked, before *Session // those with the largest fence before the call, and before its end
 		for j, o := range list[:i] {
-			alone := o.Weight+s.Weight > limit || o.Fence == s.Fence
+			alone := o.Weight+s.Weight > limit || o.Fence == s.Fence && (strict || o.Client == s.Client)
 			if o.Got < s.Asked && (alone || strict) && (asked == nil || o.Fence > asked.Fence) {
 				asked = o
 			}

@@ -66,7 +66,13 @@ func TestCheckPermits(t *testing.T) {
 		"a writer with a smaller fence than a reader before it": {lock: readWrite, sessions: []*Session{
 			reads(heldFrom(1, 1, 12, 0, 1, 2)), writes(heldFrom(2, 2, 11, 0, 3, 4)),
 		}, want: []string{"inversion"}},
+		"two readers of a client with one fence": {lock: readWrite, sessions: []*Session{
+			reads(heldFrom(1, 1, 11, 0, 1, 3)), reads(heldFrom(2, 1, 11, 0, 2, 4)),
+		}, want: []string{"inversion"}},
 		"two readers with one fence": {lock: readWrite, sessions: []*Session{
+			reads(heldFrom(1, 1, 11, 0, 1, 3)), reads(heldFrom(2, 2, 11, 0, 2, 4)),
+		}},
+		"two readers with one fence, and no lease is passed on": {lock: readWrite, strict: true, sessions: []*Session{
 			reads(heldFrom(1, 1, 11, 0, 1, 3)), reads(heldFrom(2, 2, 11, 0, 2, 4)),
 		}, want: []string{"inversion"}},
 		"a reader with a smaller fence than a writer before it": {lock: readWrite, sessions: []*Session{
