@@ -98,6 +98,7 @@ local function write_permits(early)
   call('HSET', NAME, '=', string.format('%010.0f%010.0f%s%015.0f%015.0f%010.0f%015.0f', USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD))
   for at = 1, #SET, 1000 do call('HSET', NAME, unpack(SET, at, math.min(at + 999, #SET))) end
   if not early then expiry() end
+  SET, GONE = {}, {}
 end
 
 -- put has a holder written.
