@@ -221,13 +221,13 @@ func TestPass(t *testing.T) {
 				var holder Holder = h
 				passes, fence := 0, h.fence
 				for range 20 {
-					if l.Pass(holder, next, 1, 0) == nil {
+					if l.Pass(holder, next, 1, Beside{}) == nil {
 						break
 					}
 					if next.fence <= fence {
 						t.Errorf("the fence %d follows %d", next.fence, fence)
 					}
-					if l.Pass(&hold{terms: tenSeconds()}, next, 1, 0) != nil {
+					if l.Pass(&hold{terms: tenSeconds()}, next, 1, Beside{}) != nil {
 						t.Error("it is passed on by one who does not hold it")
 					}
 					passes, fence, holder = passes+1, next.fence, next
@@ -246,12 +246,42 @@ func TestPassedFence(t *testing.T) {
 		w, h, next := newWorld(t), &hold{terms: tenSeconds()}, &hold{terms: tenSeconds()}
 		l := w.granted(h)
 		time.Sleep(time.Second)
-		l.Pass(h, next, 1, 0)
+		l.Pass(h, next, 1, Beside{})
 		if want := int64(1000 + 980_000); next.fence != want {
 			t.Errorf("after a second the fence is %d, not %d", next.fence, want)
 		}
 		if _, fence, _ := l.Stop(); fence != next.fence {
 			t.Errorf("Redis is to be told the fence %d, not %d", fence, next.fence)
+		}
+	})
+}
+
+// TestPassBeside: a lease whose own grant was long ago is passed on by the clock of a newer grant, with a fence
+// above that of every session beside it; and not at all if that clock can't have come that far.
+func TestPassBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, h, next := newWorld(t), &hold{terms: tenSeconds()}, &hold{terms: tenSeconds()}
+		l := w.granted(h)
+		time.Sleep(time.Second)
+		// The server's clock has gone on by a second, and this process's counts for 2% less.
+		const fence = 1000 + 1_000_000
+		newer := Reading{fence, w.env.Clock.Now()}
+		time.Sleep(100 * time.Microsecond)
+		if l.Pass(h, next, 1, Beside{Fence: fence}) != nil {
+			t.Error("it is passed on, and nobody knows that the clock has come that far")
+		}
+		if l.Pass(h, next, 1, Beside{fence + 98, newer}) != nil {
+			t.Error("it is passed on, and the fence is ahead of the clock")
+		}
+		if l.Pass(h, next, 1, Beside{fence + 97, newer}) == nil || next.fence != fence+98 {
+			t.Errorf("by the newer grant the fence is %d, not %d", next.fence, fence+98)
+		}
+		if r := l.Reading(); !newer.Newer(r) || r.Newer(newer) || r.Newer(r) {
+			t.Error("the other reading is the newer one")
+		}
+		l.KeepFrom(next)
+		if l.Reading() != (Reading{}) {
+			t.Error("a lease that is not passed on tells the clock")
 		}
 	})
 }

@@ -12,14 +12,47 @@ const (
 	passTime     = 10 * time.Millisecond
 )
 
+// Beside is what a process knows from its leases of the same name, those that hold permits beside one.
+type Beside struct {
+	Fence int64   // the largest of any session
+	Clock Reading // of the newest grant
+}
+
+// Reading is what a grant said of the server's clock.
+type Reading struct {
+	fence int64 // the clock said no less; 0 if it is not known
+	at    time.Duration
+}
+
+// Newer reports whether the grant was received after that of o.
+func (r Reading) Newer(o Reading) bool { return r.at > o.at }
+
+// least is what the clock says by now, in microseconds, or less: 2% of the time are taken off, since clocks
+// run at different rates.
+func (r Reading) least(now time.Duration) int64 {
+	held := now - r.at
+	return r.fence + (held - held/50).Microseconds()
+}
+
+// Reading is what the lease's grant said of the server's clock: nothing if its fence was ahead of that.
+func (l *Lease) Reading() (r Reading) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.notPassable {
+		r = Reading{l.grantFence, l.grantedAt}
+	}
+	return r
+}
+
 // Pass gives the lease of h, whose work has ended, to another call of this process and returns its
-// Holder; nil if the lease may not be passed on. waiting is how many wait in the process, and fence the
-// largest of those that have permits beside it.
+// Holder; nil if the lease may not be passed on. waiting is how many wait in the process.
 //
 // The new fence is the grant's plus the microseconds since the grant was received, less 2% since
 // clocks run at different rates. So it is below what the server's clock says by then, hence below
-// every later grant's. If those beside it have used it up, the lease is not passed on.
-func (l *Lease) Pass(h Holder, to Taker, waiting int, fence int64) Holder {
+// every later grant's. The longer ago the grant, the more are taken off: so that fences of those beside it do
+// not overtake it, it goes by the newest grant of them. If they have used that up, too, the lease is not passed
+// on.
+func (l *Lease) Pass(h Holder, to Taker, waiting int, beside Beside) Holder {
 	env, terms := l.lock.Env, to.Terms()
 	now := env.Clock.Now()
 	channel, epoch := env.Channel()
@@ -34,14 +67,16 @@ func (l *Lease) Pass(h Holder, to Taker, waiting int, fence int64) Holder {
 		(int(l.passes) >= max(fewestPasses, passesEach*waiting) || now-l.grantedAt >= passTime):
 		return nil
 	}
-	held := now - l.grantedAt
-	clock := l.grantFence + (held - held/50).Microseconds()
-	if fence > l.fence && fence >= clock {
+	clock := Reading{l.grantFence, l.grantedAt}.least(now)
+	if beside.Clock.fence != 0 {
+		clock = max(clock, beside.Clock.least(now))
+	}
+	if beside.Fence > l.fence && beside.Fence >= clock {
 		return nil
 	}
 	l.passes++
 	l.resting = false
-	l.fence = max(l.fence+1, fence+1, clock)
+	l.fence = max(l.fence+1, beside.Fence+1, clock)
 	l.holder = to.Take(l, now, l.fence)
 	l.bound()
 	return l.holder

@@ -71,7 +71,7 @@ func TestRest(t *testing.T) {
 					t.Errorf("it rests for %v, in use: %v, kept: %v", left, l.InUse(), l.Kept())
 				}
 				fence := h.fence
-				if l.Pass(h, next, 0, 0) != nil || l.Pass(r, next, 0, 0) == nil || next.fence <= fence || !l.InUse() {
+				if l.Pass(h, next, 0, Beside{}) != nil || l.Pass(r, next, 0, Beside{}) == nil || next.fence <= fence || !l.InUse() {
 					t.Errorf("the fence %d follows %d, in use: %v", next.fence, fence, l.InUse())
 				}
 				if l.EndRest() {
@@ -106,7 +106,7 @@ func TestRestEnds(t *testing.T) {
 		if requests, _ := l.Due(w.env.Clock.Now(), nil); len(requests) != 1 || requests[0].Call == nil {
 			t.Errorf("%+v: a renewal that can't tell whether others wait", requests)
 		}
-		if !l.EndRest() || l.EndRest() || l.Pass(r, h, 0, 0) != nil || l.Kept() {
+		if !l.EndRest() || l.EndRest() || l.Pass(r, h, 0, Beside{}) != nil || l.Kept() {
 			t.Error("it ends once, and then nobody has it")
 		}
 		l = w.granted(h)

@@ -57,6 +57,8 @@ var protocolTopics = []topic{
 		"a fence is stored rounded",
 		"a pass has the same fence",
 		"a pass's fence runs with the client's clock",
+		"permits are passed on with a fence that is ahead of the clock",
+		"permits are passed on by the clock of their own grant alone",
 	}},
 	{"A request whose outcome is unknown is asked again or undone, and does no harm if it runs twice or late.", []string{
 		"an acquisition is not idempotent",

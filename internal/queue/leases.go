@@ -10,8 +10,8 @@ type leases struct {
 
 // shared are leases that hold permits at the same time.
 type shared struct {
-	all   map[*lease.Lease]struct{}
-	fence int64 // the largest of any session
+	all map[*lease.Lease]struct{}
+	lease.Beside
 }
 
 // add notes a lease; of a mutex, in the place of the one before.
@@ -24,7 +24,10 @@ func (ls *leases) add(l *lease.Lease) {
 		ls.shared = &shared{all: make(map[*lease.Lease]struct{})}
 	}
 	ls.shared.all[l] = struct{}{}
-	ls.shared.fence = max(ls.shared.fence, l.Fence())
+	ls.shared.Fence = max(ls.shared.Fence, l.Fence())
+	if r := l.Reading(); r.Newer(ls.shared.Clock) {
+		ls.shared.Clock = r
+	}
 }
 
 func (ls *leases) remove(l *lease.Lease) {
@@ -60,10 +63,10 @@ func (ls *leases) each(f func(*lease.Lease)) {
 	}
 }
 
-// fence is the largest of any session that had permits; 0 of a mutex.
-func (ls *leases) fence() int64 {
-	if ls.shared == nil {
-		return 0
+// beside is what is known from the leases that hold permits; nothing of a mutex.
+func (ls *leases) beside() (b lease.Beside) {
+	if ls.shared != nil {
+		b = ls.shared.Beside
 	}
-	return ls.shared.fence
+	return b
 }

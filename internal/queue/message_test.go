@@ -133,7 +133,7 @@ func TestMessages(t *testing.T) {
 // passes counts how often the lease can be passed on, up to 20 times.
 func (r *rig) passes(s *session) (n int) {
 	for h := lease.Holder(s); n < 20; n++ {
-		if h = s.lease.Pass(h, r.call("a"), 1, 0); h == nil {
+		if h = s.lease.Pass(h, r.call("a"), 1, lease.Beside{}); h == nil {
 			break
 		}
 	}

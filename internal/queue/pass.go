@@ -81,7 +81,7 @@ func (qs *Queues) passOn(l *lease.Lease, h lease.Holder) (passed, wanted bool, l
 	if qs.closed() {
 		return false, true, nil
 	}
-	next := l.Pass(h, w.To, int(q.waiting), q.leases.fence())
+	next := l.Pass(h, w.To, int(q.waiting), q.leases.beside())
 	if next == nil {
 		return false, true, nil
 	}

@@ -115,7 +115,7 @@ func (qs *Queues) wake(q *queue, w *Waiter, over bool) lease.Holder {
 	if r == nil || over || qs.closed() {
 		return nil
 	}
-	h := r.lease.Pass(r, w.To, 0, 0)
+	h := r.lease.Pass(r, w.To, 0, lease.Beside{})
 	if h == nil {
 		qs.endRest(r)
 		return nil

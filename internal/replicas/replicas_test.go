@@ -129,7 +129,7 @@ func (r *rig) count(l *lease.Lease, h *hold, limit time.Duration) error {
 // passable reports whether the lease may be passed on, as only one may that enough replicas have.
 func passable(l *lease.Lease, h *hold) bool {
 	next := &hold{ctx: h.ctx, end: h.end, terms: h.terms}
-	return l.Pass(h, next, 1, 0) != nil
+	return l.Pass(h, next, 1, lease.Beside{}) != nil
 }
 
 func TestWait(t *testing.T) {
