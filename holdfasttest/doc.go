@@ -27,6 +27,8 @@
 //	a Redis that is not there                      r.Refuse, before or after the Locker is made
 //	a gap in the network that does no harm         r.Cut, r.Heal; r.Freeze, r.Thaw
 //	work that waits, TryAcquire with ErrHeld       h := r.Hold(name); h.Release()
+//	... for permits of a semaphore                 h := r.HoldPermits(name, n, limit)
+//	... for a read-write lock                      h := r.HoldRead(name), r.HoldWrite(name)
 //	... behind redis-py                            h := r.HoldAsStranger(name, ttl); h.Release()
 //	... until a dead process's lock has expired    h := r.Hold(name); h.Crash()
 //	several processes, one of them cut off         a, b := r.Process(), r.Process(); a.Cut()
@@ -34,6 +36,9 @@
 //
 // [Redis.Holder] says who holds a lock. [Redis.WaitHeld], [Redis.WaitQueued] and [Redis.WaitFree]
 // wait for a state; no wait lasts longer than 30 s.
+//
+// A name may be a mutex's, a semaphore's or a read-write lock's. ForceRelease, Delete and Expire end all who
+// hold it, and Take is for a mutex alone.
 //
 // # Time
 //

@@ -3,6 +3,7 @@ package holdfasttest_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +58,29 @@ func TestExampleWait(t *testing.T) {
 	if info := r.WaitHeld("jobs"); info.Fence <= other.Fence() {
 		t.Errorf("the lock is still held by %s", info.Label)
 	}
+}
+
+// My program has at most two calls under way, of all machines together.
+func TestExamplePermits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := holdfasttest.New(t)
+		other := r.HoldPermits("api", 1, 2) // a call of another machine
+		locks := r.Locker()
+		var done atomic.Int32
+		for range 3 {
+			go locks.Semaphore("api", 2).Do(t.Context(), func(context.Context) error {
+				time.Sleep(time.Second) // the call
+				done.Add(1)
+				return nil
+			})
+		}
+		time.Sleep(2500 * time.Millisecond)
+		if n := done.Load(); n != 2 {
+			t.Errorf("beside another, %d calls were made in 2.5 s", n)
+		}
+		other.Release()
+		r.WaitFree("api")
+	})
 }
 
 // My worker takes over from a process that has died, and not before its lock has expired.

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-go/holdfast"
 )
 
-// Hold is a lock that somebody else holds: another process, by way of Holdfast, or a stranger. It is
+// Hold is what somebody else holds, a lock or permits: another process, by way of Holdfast, or a stranger. It is
 // released at the end of the test, if it has not been before.
 type Hold struct {
 	r    *Redis
@@ -28,12 +28,41 @@ type Hold struct {
 // Hold waits for it. The holder's label is "other", unless opts have another.
 func (r *Redis) Hold(name string, opts ...holdfast.Option) *Hold {
 	r.t.Helper()
-	r.thawed("Hold", name)
+	return r.holdBy("Hold", name, opts, func(l *holdfast.Locker) acquireFunc { return l.Mutex(name).Acquire })
+}
+
+// HoldPermits is [Redis.Hold] for n permits of a semaphore that has limit of them, as one session of one
+// process. For several holders, call it several times.
+func (r *Redis) HoldPermits(name string, n, limit int, opts ...holdfast.Option) *Hold {
+	r.t.Helper()
+	return r.holdBy("HoldPermits", name, opts, func(l *holdfast.Locker) acquireFunc {
+		return l.Semaphore(name, limit, holdfast.WithWeight(n)).Acquire
+	})
+}
+
+// HoldRead is [Redis.Hold] for a reader of a read-write lock.
+func (r *Redis) HoldRead(name string, opts ...holdfast.Option) *Hold {
+	r.t.Helper()
+	return r.holdBy("HoldRead", name, opts, func(l *holdfast.Locker) acquireFunc { return l.RWMutex(name).RAcquire })
+}
+
+// HoldWrite is [Redis.Hold] for the writer of a read-write lock.
+func (r *Redis) HoldWrite(name string, opts ...holdfast.Option) *Hold {
+	r.t.Helper()
+	return r.holdBy("HoldWrite", name, opts, func(l *holdfast.Locker) acquireFunc { return l.RWMutex(name).Acquire })
+}
+
+// acquireFunc is a lock's method Acquire.
+type acquireFunc func(context.Context, ...holdfast.Option) (*holdfast.Session, error)
+
+func (r *Redis) holdBy(method, name string, opts []holdfast.Option, by func(*holdfast.Locker) acquireFunc) *Hold {
+	r.t.Helper()
+	r.thawed(method, name)
 	h := r.other(name)
 	opts = append([]holdfast.Option{holdfast.WithWaitTimeout(patience)}, opts...)
-	s, err := h.process.Locker().Mutex(name).Acquire(context.Background(), opts...)
+	s, err := by(h.process.Locker())(context.Background(), opts...)
 	if err != nil {
-		r.t.Fatalf("holdfasttest: Hold(%q): %v; it is %s", name, err, r.describe(name))
+		r.t.Fatalf("holdfasttest: %s(%q): %v; it is %s", method, name, err, r.describe(name))
 	}
 	h.session = s
 	return h
@@ -42,11 +71,14 @@ func (r *Redis) Hold(name string, opts ...holdfast.Option) *Hold {
 // Take takes the lock away from its holder and keeps it, as another process does that gets the lock
 // after Redis has lost it. Its fence is larger. The former holder ends with ErrTaken, at its next
 // renewal: by default after half of the TTL at most. (If Take's lock is released before that, it ends
-// with ErrGone.)
+// with ErrGone.) It is for a mutex: whoever loses permits ends with ErrGone, as after Delete.
 func (r *Redis) Take(name string, opts ...holdfast.Option) *Hold {
 	r.t.Helper()
 	r.thawed("Take", name)
-	r.mustBeHeld("Take", name)
+	if r.mustBeHeld("Take", name).Permits > 0 {
+		r.t.Fatalf("holdfasttest: Take(%q): it is for a mutex, and this is %s. Whoever loses permits ends with ErrGone: "+
+			"use Delete", name, r.describe(name))
+	}
 	h := r.other(name)
 	ctx, cancel := within()
 	defer cancel()

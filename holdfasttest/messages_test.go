@@ -70,6 +70,18 @@ func TestMessages(t *testing.T) {
 			}()
 			r.WaitQueued("a", 1)
 		}, `^holdfasttest: at the end of the test "a" is held by process-1, `},
+		"permits held at the end": {func(t testing.TB, r *Redis) {
+			for _, n := range []int{1, 2} {
+				if _, err := r.Locker().Semaphore("a", 3, holdfast.WithWeight(n)).Acquire(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := r.Locker().RWMutex("b").Acquire(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}, `^holdfasttest: at the end of the test ` +
+			`"a" is held by process-1 \(1 of 3 permits\), fence \d+, and by process-2 \(2 of 3 permits\), fence \d+; ` +
+			`"b" is held by process-3 \(a writer\), fence \d+\. Release the lock .* AllowHeld\n$`},
 		"closed without a release": {func(t testing.TB, r *Redis) {
 			l := r.Locker()
 			hold(t, l, "a")
@@ -108,6 +120,21 @@ func TestMessages(t *testing.T) {
 			hold(t, r.Locker(), "a")
 			r.HoldAsStranger("a", 0)
 		}, `^holdfasttest: after 30s, HoldAsStranger: "a" is held by process-1`},
+		"HoldPermits": {func(t testing.TB, r *Redis) {
+			r.HoldPermits("a", 2, 3, holdfast.WithMinHold(time.Hour)).Release()
+			r.HoldPermits("a", 1, 3)
+			r.HoldPermits("a", 1, 3)
+		}, `^holdfasttest: HoldPermits\("a"\): .*wait timeout.*; it is held by ` +
+			`other \(2 of 3 permits, kept by a minimum hold\), fence \d+, and by other \(1 of 3 permits\), fence \d+\n$`},
+		"HoldPermits of too few": {func(t testing.TB, r *Redis) { r.HoldPermits("a", 3, 2) }, `^holdfasttest: HoldPermits\("a"\): .*3`},
+		"HoldWrite": {func(t testing.TB, r *Redis) {
+			r.HoldRead("a")
+			r.HoldWrite("a")
+		}, `^holdfasttest: HoldWrite\("a"\): .*wait timeout.*; it is held by other \(a reader\), fence \d+\n$`},
+		"Take of permits": {func(t testing.TB, r *Redis) {
+			r.HoldPermits("a", 1, 2)
+			r.Take("a")
+		}, `^holdfasttest: Take\("a"\): it is for a mutex, and this is held by other \(1 of 2 permits\), fence \d+\. .*: use Delete\n$`},
 		"Take":                   {func(t testing.TB, r *Redis) { r.Take("a") }, `^holdfasttest: Take\("a"\): nobody holds the lock\n$`},
 		"Delete":                 {func(t testing.TB, r *Redis) { r.Delete("a") }, `^holdfasttest: Delete\("a"\): nobody holds the lock\n$`},
 		"ForceRelease":           {func(t testing.TB, r *Redis) { r.ForceRelease("a") }, `^holdfasttest: ForceRelease\("a"\): nobody holds the lock\n$`},

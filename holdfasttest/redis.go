@@ -144,19 +144,24 @@ func (r *Redis) setFrozen(method string, frozen bool) {
 }
 
 // ForceRelease takes the lock from its holder as an operator does, with [holdfast.Mutex.ForceRelease].
-// The holder is notified at once, and ends with ErrForceReleased. Whoever waits gets the lock.
+// The holder is notified at once, and ends with ErrForceReleased; of permits, all holders do. Whoever waits
+// gets the lock.
 func (r *Redis) ForceRelease(name string) {
 	r.t.Helper()
-	r.mustBeHeld("ForceRelease", name)
+	force := r.look.Mutex(name).ForceRelease
+	if r.mustBeHeld("ForceRelease", name).Permits > 0 {
+		force = r.permits(name).ForceRelease
+	}
 	ctx, cancel := within()
 	defer cancel()
-	if err := r.look.Mutex(name).ForceRelease(ctx); err != nil {
+	if err := force(ctx); err != nil {
 		r.fail("ForceRelease", name, err)
 	}
 }
 
 // Delete deletes the lock's key, as an eviction, FLUSHALL or a failover that loses the write does.
-// The holder ends with ErrGone, at its next renewal: by default after half of the TTL at most.
+// The holder, or each of several, ends with ErrGone, at its next renewal: by default after half of the TTL at
+// most.
 func (r *Redis) Delete(name string) {
 	r.t.Helper()
 	r.mustBeHeld("Delete", name)
@@ -168,8 +173,8 @@ func (r *Redis) Delete(name string) {
 }
 
 // Expire makes the lock expire: it cuts off all processes, waits until the key's TTL has run out,
-// and heals those that were not cut off before. When it returns, the holder has ended with
-// ErrExpired. It takes what is left of the TTL; outside of a bubble that is real time.
+// and heals those that were not cut off before. When it returns, the holder, or each of several, has ended
+// with ErrExpired. It takes what is left of the TTL, the longest of several; outside of a bubble that is real time.
 func (r *Redis) Expire(name string) {
 	r.t.Helper()
 	before := r.mustBeHeld("Expire", name)
@@ -179,8 +184,8 @@ func (r *Redis) Expire(name string) {
 	undo := r.cutAll()
 	defer undo()
 	r.waitUntil(before.TTL+patience, func() bool {
-		now := r.Holder(name)
-		return !now.Held || now.Fence != before.Fence
+		now := r.Holder(name) // of permits, those with the largest fence may be the first to expire
+		return !now.Held || now.Kept || now.Fence > before.Fence
 	}, func() string { return fmt.Sprintf("Expire(%q): it is %s", name, r.describe(name)) })
 }
 

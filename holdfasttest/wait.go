@@ -2,26 +2,15 @@ package holdfasttest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
 )
 
-// Holder returns who holds the lock, and how many wait for it.
-func (r *Redis) Holder(name string) holdfast.Info {
-	r.t.Helper()
-	r.thawed("Holder", name)
-	ctx, cancel := within()
-	defer cancel()
-	info, err := r.look.Mutex(name).Inspect(ctx)
-	if err != nil {
-		r.fail("Holder", name, err)
-	}
-	return info
-}
-
-// WaitHeld waits until somebody holds the lock, and returns who. It fails the test after 30 s.
+// WaitHeld waits until somebody holds the lock, or some of its permits, and returns who. It fails the test
+// after 30 s.
 func (r *Redis) WaitHeld(name string) (info holdfast.Info) {
 	r.t.Helper()
 	r.thawed("WaitHeld", name)
@@ -75,7 +64,9 @@ func (r *Redis) busy(names []string, except map[string]bool) (busy []string) {
 			if err != nil {
 				r.t.Fatalf("holdfasttest: %v", err)
 			}
-			names = append(names, entry.Name)
+			if !slices.Contains(names, entry.Name) { // it may be listed twice
+				names = append(names, entry.Name)
+			}
 		}
 	}
 	for _, name := range names {
@@ -84,33 +75,6 @@ func (r *Redis) busy(names []string, except map[string]bool) (busy []string) {
 		}
 	}
 	return busy
-}
-
-// describe says who holds a lock and who waits for it.
-func (r *Redis) describe(name string) string {
-	r.t.Helper()
-	ctx, cancel := within()
-	defer cancel()
-	info, waiters, err := r.look.Mutex(name).InspectQueue(ctx)
-	text := "free"
-	switch {
-	case err != nil:
-		return fmt.Sprintf("unknown: %v", err)
-	case info.Kept:
-		text = fmt.Sprintf("kept by the minimum hold of %s for %v more", info.Label, info.TTL)
-	case info.Stranger:
-		text = "held by a stranger"
-	case info.Held:
-		text = fmt.Sprintf("held by %s, fence %d, for %v", info.Label, info.Fence, info.HeldFor)
-	}
-	if len(waiters) == 0 {
-		return text
-	}
-	var labels []string
-	for _, w := range waiters {
-		labels = append(labels, w.Label)
-	}
-	return text + "; waiting: " + strings.Join(labels, ", ")
 }
 
 func quoted(name string) string { return fmt.Sprintf("%q", name) }
