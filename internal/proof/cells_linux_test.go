@@ -6,7 +6,7 @@ import (
 )
 
 // TestCells: the store takes no fence smaller than one it has seen, and keeps what was read
-// and written apart from the fence.
+// and written apart from the fence. A look leaves no fence.
 func TestCells(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cells")
 	a, err := openCells(path, 2)
@@ -31,6 +31,12 @@ func TestCells(t *testing.T) {
 	}
 	if _, ok := a.read(1, small); ok {
 		t.Error("the smaller fence reads")
+	}
+	if v, ok := a.look(1, large+1); v != 1 || !ok {
+		t.Errorf("a look: %d, %v", v, ok)
+	}
+	if _, ok := a.look(1, small); ok {
+		t.Error("the smaller fence looks")
 	}
 	if !b.write(1, large, Values+5) || a.value(1) != 5 || a.value(0) != 0 {
 		t.Errorf("the values are %d and %d", a.value(0), a.value(1))
