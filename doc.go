@@ -190,8 +190,8 @@
 // # Several holders, several locks
 //
 // Of a [Semaphore] several sessions hold permits at a time, of an [RWMutex] readers together or one
-// writer. What is said above holds for each session: its lease, its fence, its end. Waiters come in
-// the order of the queue: one that needs more than is free is not overtaken, and everybody behind it
+// writer. What is said above holds for each session: its lease, its context, its end. Of two that can't
+// hold together the later has the larger fence. Waiters come in the order of the queue: one that needs more than is free is not overtaken, and everybody behind it
 // waits, too, until those who hold permits give back enough, or their leases end. A waiter that died
 // counts for at most 10 s; on one server it is passed over. Each lease may be passed on within the
 // process as a mutex's. A session within another of the same name is refused, with [ErrNested]: a

@@ -21,8 +21,8 @@ const MaxPermits = store.MaxPermits // 1,000,000,000
 // Members may disagree about the number of permits, while it is changed. Permits are given only if then no
 // more are in use than the asker's number, and than that of each who holds some. [Info] says the smallest.
 //
-// A session that had to wait for another has the larger fence; sessions that hold together may have it in any
-// order. ForceRelease takes the permits of all holders. Resume needs the number and weight of the session
+// Of two sessions that can't hold together the later has the larger fence. Others may have theirs in any order,
+// and those of two processes the same. ForceRelease takes the permits of all holders. Resume needs the number and weight of the session
 // that was detached. The name is no mutex's at the same time: to each, the other is a stranger. WithToken,
 // WithLinger and WithTurnsForStrangers are refused.
 type Semaphore struct{ permits }

@@ -59,6 +59,9 @@ local function grant_waiting(asker, info, ms, single)
     fence, ahead = give_permits(asker, info, ms)
   end
   if #gone == 0 and not fence and #GONE == 0 then return nil, nil, others end
+  -- Of several that are given at once the first has the clock's fence, and the others those after it, which
+  -- its process would use if it were passed on.
+  local several = #told + (fence and 1 or 0) > 1
   allow_writes()
   if #SET > 0 then save(math.max(LAST == NEVER and 31536000000 or LAST - NOW_MS, 0) + 86400000) end
   write_permits()
@@ -68,7 +71,7 @@ local function grant_waiting(asker, info, ms, single)
     save(0, redis.pcall)
   end
   for _, to in ipairs(told) do
-    publish(to[1], table.concat({'g', sub(to[2], 1, 18), to[3], flags(others ~= '', to[4]), history(), QUEUE}, ' '))
+    publish(to[1], table.concat({'g', sub(to[2], 1, 18), to[3], flags(others ~= '', several or to[4]), history(), QUEUE}, ' '))
   end
-  return fence, ahead, others
+  return fence, several or ahead, others
 end

@@ -15,10 +15,9 @@ import (
 
 // count counts the permits that live contexts hold.
 type count struct {
-	mu          sync.Mutex
-	used, most  int
-	writers     int
-	got, failed int
+	mu         sync.Mutex
+	used, most int
+	got        int
 }
 
 // hold counts n permits for as long as work runs, of at most limit.
