@@ -152,6 +152,7 @@ type Grant struct {
 	Sent, Now  time.Duration
 	UID        uuid.UUID
 	ID         *store.ID
+	Above      int64  // the largest fence of sessions that had permits in this process: its own is larger
 	InDoubt    bool   // another request of the attempt may still be under way
 	HasChannel bool   // the attempt named our channel
 	Epoch      uint64 // of the subscription when the attempt asked
@@ -161,12 +162,12 @@ type Grant struct {
 func New(lock *Lock, to Taker, g Grant) *Lease {
 	l := &Lease{
 		lock: lock, terms: to.Terms(), uid: g.UID, inDoubt: g.InDoubt,
-		grantedAt: g.Now, grantFence: g.Fence, fence: g.Fence,
+		grantedAt: g.Now, grantFence: g.Fence, fence: max(g.Fence, g.Above+1),
 		others: g.Others, epoch: g.Epoch,
 	}
 	l.notPassable = l.terms.HasToken || g.Ahead
 	l.hasChannel.Store(g.HasChannel)
-	l.holder = to.Take(l, g.Sent, g.Fence)
+	l.holder = to.Take(l, g.Sent, l.fence)
 	l.id.Store(g.ID)
 	l.trust = trust.Granted(&l.terms.Terms, l.pace(), g.Sent, g.Now, g.TTL)
 	l.confirmed()

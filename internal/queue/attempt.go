@@ -122,8 +122,12 @@ func (qs *Queues) hold(a *Attempt, w *Waiter, sent time.Duration, r store.Reply)
 	now := qs.Now()
 	r.Others = r.Others || a.others
 	id := a.ID // a pointer into the attempt would keep all of it for as long as the lease
+	var above int64
+	if q := qs.of[a.lock.Key()]; q != nil {
+		above = q.leases.beside().Fence // a lease may have been passed on while the answer was on its way
+	}
 	l := lease.New(a.lock, w.To, lease.Grant{
-		Reply: r, Sent: sent, Now: now, UID: a.uid, ID: &id,
+		Reply: r, Sent: sent, Now: now, UID: a.uid, ID: &id, Above: above,
 		InDoubt: a.inDoubt || a.inFlight > 0, HasChannel: a.Channel != "", Epoch: a.epoch,
 	})
 	if err := a.tooLate(now, sent, r.TTL); err != nil {
