@@ -43,7 +43,7 @@ func (l *Locker) beginAll(ctx context.Context, names []string, opts []Option) (a
 		var with *config
 		with, err = conf.with(opts)
 		conf = *with
-		if err == nil && conf.Weight != 0 {
+		if err == nil && conf.HasWeight {
 			err = invalid("%w", settings.ErrWeight)
 		}
 	}

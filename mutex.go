@@ -56,7 +56,7 @@ func (m *handle) init(l *Locker, name string, opts []Option) {
 		m.err = invalid("%w", err)
 	}
 	conf, err := l.conf, l.confErr
-	if len(opts) > 0 || m.limit != 0 || conf.Weight != 0 {
+	if len(opts) > 0 || m.limit != 0 || conf.HasWeight {
 		conf, err = l.defaults().with(append(l.opts[:len(l.opts):len(l.opts)], opts...))
 		if err == nil {
 			err = m.fit(conf)

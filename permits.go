@@ -43,7 +43,7 @@ func (l *Locker) Semaphore(name string, n int, opts ...Option) *Semaphore {
 }
 
 // WithWeight makes a session take n permits of a [Semaphore] at once, from 1 to all there are (default 1).
-func WithWeight(n int) Option { return func(c *config) { c.Weight = n } }
+func WithWeight(n int) Option { return func(c *config) { c.Weight, c.HasWeight = n, true } }
 
 // Holder is a session that holds permits.
 type Holder struct {

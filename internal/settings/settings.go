@@ -37,7 +37,7 @@ type Settings struct {
 	Failover   *Failover     // nil: New has not seen the option
 
 	// Together, since each lock with options of its own has its settings.
-	HasWait, HasMax, HasMin bool
+	HasWait, HasMax, HasMin, HasWeight bool
 }
 
 // Default returns the settings without any option.

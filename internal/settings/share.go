@@ -15,23 +15,26 @@ var ErrToken = errors.New("a token can't be given for permits: two sessions that
 // be in use. A weight other than 0 is how many each session takes, and the settings must not say it. A
 // limit of 0 means a mutex.
 func (s *Settings) Share(limit, weight int) error {
-	given := s.Weight
 	switch {
-	case limit == 0 && given != 0:
+	case limit == 0 && s.HasWeight:
 		return ErrWeight
 	case limit == 0:
 		return nil
-	case weight != 0 && given != 0 && given != weight:
-		return fmt.Errorf("a weight of %d: a read-write lock has none", given)
-	case given < 0:
-		return fmt.Errorf("a weight of %d is under 1", given)
-	case given > limit:
-		return fmt.Errorf("a weight of %d is over the %d permits there are", given, limit)
+	case !s.HasWeight:
+		s.Weight = max(weight, 1)
+	}
+	switch {
+	case weight != 0 && s.HasWeight:
+		return fmt.Errorf("a weight of %d: a read-write lock has none", s.Weight)
+	case s.Weight < 1:
+		return fmt.Errorf("a weight of %d is under 1", s.Weight)
+	case s.Weight > limit:
+		return fmt.Errorf("a weight of %d is over the %d permits there are", s.Weight, limit)
 	case s.Linger != 0:
 		return errors.New("only a mutex can linger")
 	case s.TurnEvery != 0:
 		return errors.New("strangers can't take permits, so they need no turns")
 	}
-	s.Weight, s.Limit = max(weight, given, 1), limit
+	s.Limit = limit
 	return nil
 }
