@@ -1,0 +1,87 @@
+package failover_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/redistest"
+)
+
+// permitsQueued waits until so many wait for permits at a server.
+func permitsQueued(t *testing.T, s *redistest.Server, n int) {
+	t.Helper()
+	m := newMember(t, s.Addr())
+	for range 2000 {
+		if info, err := m.Semaphore("lock", 2).Inspect(ctx(t)); err == nil && info.Waiters == n {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("it did not come to pass that %d wait", n)
+}
+
+// permit takes a permit of two, which must be free.
+func permit(m *member) *holdfast.Session {
+	m.t.Helper()
+	s, err := m.Semaphore("lock", 2).TryAcquire(ctx(m.t))
+	must(m.t, err)
+	return s
+}
+
+// waitPermit waits for a permit of two.
+func waitPermit(m *member) chan got {
+	return start(func() (*holdfast.Session, error) { return m.Semaphore("lock", 2).Acquire(ctx(m.t)) })
+}
+
+// TestLostPermits: permits that the old master gave are missing at the new one, and their owner is cut off.
+// They look free there, and are given to nobody before the grace is over.
+func TestLostPermits(t *testing.T) {
+	r := newRig(t)
+	x, v := r.member(), r.member()
+	v.try("other")
+	r.hold()
+	lost := permit(x)
+	x.cutOff()
+	r.promote()
+	v.follow(r.b)
+	began := time.Now()
+	if s, err := v.Semaphore("lock", 2).TryAcquire(ctx(t)); !errors.Is(err, holdfast.ErrFailoverGrace) {
+		t.Fatalf("TryAcquire: %v, %v", s, err)
+	}
+	only(t, waitPermit(v), began, grace, lost)
+}
+
+// TestGivingPermitsBack: in a history that is not settled, permits that are given back, or taken by an
+// operator, are given to nobody who waits, and no token is taken up.
+func TestGivingPermitsBack(t *testing.T) {
+	for how, give := range map[string]func(m *member, s *holdfast.Session) error{
+		"released": func(m *member, s *holdfast.Session) error { return s.Release(ctx(m.t)) },
+		"forced":   func(m *member, _ *holdfast.Session) error { return m.Semaphore("lock", 2).ForceRelease(ctx(m.t)) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			r := newRig(t)
+			x, y := r.member(), r.member()
+			s, kept := permit(x), permit(x)
+			must(t, kept.Extend(ctx(t), time.Minute))
+			token, err := kept.Detach(ctx(t))
+			must(t, err)
+			waits := waitPermit(y)
+			permitsQueued(t, r.b, 1)
+			r.hold()
+			r.promote()
+			y.follow(r.b)
+			began := time.Now()
+			resumed := start(func() (*holdfast.Session, error) { return y.Semaphore("lock", 2).Resume(ctx(t), token) })
+			if how == "released" {
+				x.follow(r.b)
+			}
+			must(t, give(y, s))
+			only(t, waits, began, grace)
+			if g := <-resumed; g.err == nil && g.at.Sub(began) < grace {
+				t.Errorf("the token was taken up after %v", g.at.Sub(began))
+			}
+		})
+	}
+}
