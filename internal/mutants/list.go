@@ -1,8 +1,10 @@
 package main
 
+import "slices"
+
 // The rules of the protocol, each broken. The tests run on the embedded Redis and on fake
 // time, so that a mutant takes seconds. One needs a redis-server, whose Lua rounds.
-var mutants = []mutant{
+var mutants = slices.Concat(permitMutants, []mutant{
 	{"a lease is counted from the reply", "internal/trust/lease.go",
 		"l.until = sent + Trusted(ttl)\n\t}\n\tl.renewAt",
 		"l.until = now + Trusted(ttl)\n\t}\n\tl.renewAt", "TestLease/fake"},
@@ -613,4 +615,4 @@ var mutants = []mutant{
 		"rests ~= '' and not (find(ARGV[2], 's', 1, true) and unheard(rests))", "rests ~= ''", "TestRestSilent"},
 	{"several locks are tried without those that rest elsewhere", "scripts/acquire_all.lua",
 		"publish(at[1], 't - - ' .. at[2])", "", "TestRestOnceElsewhere"},
-}
+})

@@ -91,8 +91,8 @@ func TestGivesUp(t *testing.T) {
 // to a reader of the same process that came later.
 func TestWriterNotOvertaken(t *testing.T) {
 	rig.Each(t, func(e *rig.Env) {
-		l, link := e.Linked()
-		m := l.RWMutex("x")
+		all, links := e.Listeners(1)
+		m, link := all[0].RWMutex("x"), links[0]
 		reader := hold(e, m.TryRAcquire)
 		link.Delay(e.Short(50 * time.Millisecond))
 		writer, later := wait(e, m.Acquire), wait(e, m.RAcquire)
@@ -120,8 +120,11 @@ func TestDisagree(t *testing.T) {
 		more := wait(e, five.Acquire, holdfast.WithWeight(2))
 		time.Sleep(soon(e))
 		more.none("one who gave a limit of 2 holds a permit")
+		began := time.Now()
 		release(e, small)
-		second := more.get().Session
+		g := more.get()
+		within(e, "to be served", g.at.Sub(began))
+		second := g.Session
 		used(e, two, 3, 5)
 		refused(e, two.TryAcquire)
 		third := hold(e, five.TryAcquire)

@@ -117,7 +117,8 @@ func TestPlaceIsKept(t *testing.T) {
 // them, or gives another limit.
 func TestNotPassedToAnother(t *testing.T) {
 	rig.Each(t, func(e *rig.Env) {
-		l := e.Locker()
+		all, _ := e.Listeners(1) // who does not listen passes little on
+		l := all[0]
 		kept := hold(e, e.Locker().Semaphore("x", 5).TryAcquire, holdfast.WithWeight(3))
 		s := hold(e, l.Semaphore("x", 5).TryAcquire)
 		fewer := wait(e, l.Semaphore("x", 2).Acquire)
@@ -147,9 +148,10 @@ func TestFencesGrow(t *testing.T) {
 				var all sync.WaitGroup
 				for range processes {
 					sem := e.Locker().Semaphore("x", n)
-					for range 3 * n {
+					for i := range 3 * n {
 						all.Go(func() {
-							for range 20 {
+							time.Sleep(time.Duration(i%min(n, 4)) * 100 * time.Microsecond)
+							for range 100 / n {
 								f.take(e, sem.Acquire, f.last())
 							}
 						})
