@@ -142,6 +142,51 @@ func TestDisagree(t *testing.T) {
 	})
 }
 
+// TestNeverMoreOfAny: of processes with different limits that take permits at once, no more are in use than
+// each who holds some has given.
+func TestNeverMoreOfAny(t *testing.T) {
+	rig.Each(t, func(e *rig.Env) {
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		live, held := 0, map[int]int{} // permits; by limit, how many sessions
+		count := func(limit, weight, by int) {
+			mu.Lock()
+			defer mu.Unlock()
+			live, held[limit] = live+by*weight, held[limit]+by
+			for of, n := range held {
+				if n > 0 && live > of {
+					e.T.Errorf("%d are in use, and %d who hold some gave a limit of %d", live, n, of)
+				}
+			}
+		}
+		for _, limit := range []int{2, 3, 5, 5} {
+			l := e.Locker()
+			for i := range 4 {
+				all.Go(func() {
+					for range 15 {
+						weight := 1 + i%limit
+						s, err := l.Semaphore("x", limit).Acquire(e.Ctx(), holdfast.WithWeight(weight))
+						if err != nil {
+							e.T.Error(err)
+							return
+						}
+						count(limit, weight, 1)
+						time.Sleep(time.Duration(i) * time.Millisecond)
+						count(limit, weight, -1)
+						if err := s.Release(e.Ctx()); err != nil {
+							e.T.Error(err)
+						}
+					}
+				})
+			}
+		}
+		all.Wait()
+		if n := e.Direct.Exists(e.Ctx(), "x").Val(); n != 0 {
+			e.T.Error("the key is left behind")
+		}
+	})
+}
+
 // TestThousand: a thousand sessions hold a semaphore of a thousand, and the next waits; a thousand readers
 // hold together.
 func TestThousand(t *testing.T) {

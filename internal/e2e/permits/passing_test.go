@@ -19,7 +19,7 @@ import (
 func TestPassingLeaksNothing(t *testing.T) {
 	onReal(t, func(e *rig.Env) {
 		var lost atomic.Int32
-		sem := e.Locker(holdfast.WithObserver(&holdfast.Observer{
+		sem := e.Locker(holdfast.WithTTL(time.Minute), holdfast.WithObserver(&holdfast.Observer{
 			Lost: func(context.Context, string, error, time.Duration) { lost.Add(1) },
 		})).Semaphore("x", 3)
 		for range redistest.Rounds(e.T, 30, 3) {
