@@ -19,6 +19,7 @@ var permitTopics = []topic{
 		"permits are passed to one whose answer may give it some",
 		"of those who hold permits only the first's process is told that others wait",
 		"who holds permits is not told that others wait",
+		"of several holders only a mutex's is told that others wait",
 	}},
 	{"Who waits for permits is not overtaken, and is served when it fits.", []string{
 		"who fits overtakes a heavier one that waits",
@@ -50,6 +51,7 @@ var permitTopics = []topic{
 	{"What permits leave in Redis ends, with the last holder and not before.", []string{
 		"the key of permits ends with the first holder",
 		"the key of permits outlasts a holder without expiry",
+		"the key of permits outlasts the last holder",
 		"the key of permits outlasts a lease that was made shorter",
 		"who was forced out without an expiry keeps the key",
 		"tombstones of permits stay",
