@@ -30,7 +30,8 @@ func linesShown(t *testing.T) []string {
 	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(read("../../README.md"), -1) {
 		add(block[1])
 	}
-	for _, line := range regexp.MustCompile(`(?m)^    .*`).FindAllString(read("../../docs/command.md"), -1) {
+	commands := regexp.MustCompile("(?s)\n```\n.*?\n```\n").ReplaceAllString(read("../../docs/command.md"), "\n") // without output
+	for _, line := range regexp.MustCompile(`(?m)^    .*`).FindAllString(commands, -1) {
 		add(line)
 	}
 	for _, cmd := range newRootCommand().Commands() {
@@ -60,6 +61,12 @@ var documented = map[string]func(*desk, string){
 		"--no-wait --quiet --conflict-exit-code 0 --at-least 1m report -- /usr/local/bin/report": (*desk).cron,
 	"systemctl enable --now holdfast-run@report.timer":       (*desk).unit,
 	"systemctl enable --now holdfast-lead@scheduler.service": (*desk).unit,
+
+	"holdfast run --permits 3 render -- ./render":                        elsewhere("TestRunPermits"),
+	"holdfast run --permits 3 render -- ./render scene.blend":            elsewhere("TestRunPermits"),
+	"holdfast run --permits 3 --weight 2 render -- ./render large.blend": elsewhere("TestRunPermits"),
+	"holdfast run --read index -- ./search":                              elsewhere("TestRunReadWrite"),
+	"holdfast run --write index -- ./rebuild":                            elsewhere("TestRunReadWrite"),
 
 	"holdfast check":  displays("trial lock"),
 	"holdfast settle": displays("settled"),
