@@ -102,8 +102,8 @@ func TestErrorsScriptFlushes(t *testing.T) {
 func TestErrorsMemoryFull(t *testing.T) {
 	t.Parallel()
 	for name, kind := range map[string][]holdfast.Option{
-		"plain":  {holdfast.WithTTL(300 * time.Millisecond)},
-		"token":  {holdfast.WithTTL(300 * time.Millisecond), holdfast.WithToken(secret)},
+		"plain":  {holdfast.WithTTL(1500 * time.Millisecond)},
+		"token":  {holdfast.WithTTL(1500 * time.Millisecond), holdfast.WithToken(secret)},
 		"no TTL": {holdfast.WithoutExpiry(), holdfast.WithRenewInterval(100 * time.Millisecond)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,14 +129,14 @@ func TestErrorsMemoryFull(t *testing.T) {
 				link.Heal()
 
 				for what, step := range map[string]func() error{
-					"renewals":  func() error { time.Sleep(600 * time.Millisecond); return s.Err() },
+					"renewals":  func() error { time.Sleep(2 * time.Second); return s.Err() },
 					"check":     func() error { return s.Check(ctx) },
 					"extend":    func() error { return ignore(holdfast.ErrNoExpiry, s.Extend(ctx, time.Second)) },
-					"set":       func() error { return ignore(holdfast.ErrNoExpiry, s.SetTTL(ctx, 200*time.Millisecond)) },
+					"set":       func() error { return ignore(holdfast.ErrNoExpiry, s.SetTTL(ctx, time.Second)) },
 					"reacquire": func() error { return ignore(holdfast.ErrNoExpiry, s.Reacquire(ctx)) },
 					"renewals after a SetTTL without an answer": func() error {
-						_ = s.SetTTL(off, 200*time.Millisecond) // they carry a number, which they write
-						time.Sleep(600 * time.Millisecond)
+						_ = s.SetTTL(off, time.Second) // they carry a number, which they write
+						time.Sleep(2 * time.Second)
 						return s.Err()
 					},
 				} {
