@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/list"
 )
 
 // permits returns the permits of a name, to ask about them: that is the same for any number.
@@ -33,12 +34,8 @@ func (r *Redis) inspect(ctx context.Context, name string) (holdfast.Info, error)
 		return info, err
 	}
 	permits, err := r.permits(name).Inspect(ctx)
-	waiters := info.Waiters + permits.Waiters
-	if !permits.Stranger && (permits.Held || info.Stranger) {
-		info = permits
-	}
-	info.Waiters = waiters
-	return info, err
+	s, _ := list.Either(list.State(info), list.State(permits))
+	return holdfast.Info(s), err
 }
 
 // describe says who holds a lock and who waits for it.

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast-go/holdfast"
+	"github.com/holdfast-go/holdfast/internal/list"
 )
 
 // seen is what a look at a name has found.
@@ -51,15 +52,10 @@ func glanceAt(ctx context.Context, locks *holdfast.Locker, name string) (holdfas
 	return info, err
 }
 
-// either returns the state of a name from its states as a mutex and as permits, each of which shows the other as
-// a stranger; shared if it is held as permits.
-func either(mutex, permits holdfast.Info) (info holdfast.Info, shared bool) {
-	info, waiters := mutex, mutex.Waiters+permits.Waiters
-	if !permits.Stranger && (permits.Held || mutex.Stranger) {
-		info, shared = permits, true
-	}
-	info.Waiters = waiters
-	return info, shared
+// either is list.Either.
+func either(mutex, permits holdfast.Info) (holdfast.Info, bool) {
+	s, shared := list.Either(list.State(mutex), list.State(permits))
+	return holdfast.Info(s), shared
 }
 
 // held returns the lock that the name is held as.

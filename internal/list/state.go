@@ -59,6 +59,17 @@ func StateOf(kind store.Kind, r store.Reply, grace time.Duration) State {
 	return s
 }
 
+// Either is the state of a name from its states as a mutex and as permits, each of which shows the other as a
+// stranger; shared if it is held as permits.
+func Either(mutex, permits State) (s State, shared bool) {
+	s, waiters := mutex, mutex.Waiters+permits.Waiters
+	if !permits.Stranger && (permits.Held || mutex.Stranger) {
+		s, shared = permits, true
+	}
+	s.Waiters = waiters
+	return s, shared
+}
+
 // NotOf is nil if the reply to a Force for the holder of a fence says that it was found, and else an other that says
 // who has the lock.
 func NotOf(fence int64, kind store.Kind, r store.Reply, other error) error {
