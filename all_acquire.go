@@ -6,7 +6,6 @@ import (
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/operr"
 	"github.com/holdfast-go/holdfast/internal/queue"
-	"github.com/holdfast-go/holdfast/internal/settings"
 	"github.com/holdfast-go/holdfast/internal/several"
 )
 
@@ -41,11 +40,10 @@ func (l *Locker) beginAll(ctx context.Context, names []string, opts []Option) (a
 	conf, err := *l.conf, l.confErr
 	if len(opts) > 0 && err == nil {
 		var with *config
-		with, err = conf.with(opts)
-		conf = *with
-		if err == nil && conf.HasWeight {
-			err = invalid("%w", settings.ErrWeight)
+		if with, err = conf.with(opts); err == nil {
+			err = new(Mutex).fit(with)
 		}
+		conf = *with
 	}
 	a = &Sessions{l: l}
 	conf.all = a

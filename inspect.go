@@ -78,14 +78,12 @@ func (m *handle) InspectQueue(ctx context.Context) (_ Info, queue []Waiter, _ er
 	if err != nil {
 		return Info{}, nil, operr.Wrap("inspect", m.lock.Name, err)
 	}
+	waiters := r.Queue
 	if m.limit > 0 {
-		for _, w := range store.PermitWaiters(r) {
-			queue = append(queue, Waiter{w.Label, w.Alive, w.Permits})
-		}
-		return m.info(r), queue, nil
+		waiters = store.PermitWaiters(r)
 	}
-	for _, w := range r.Queue {
-		queue = append(queue, Waiter{Label: w.Label, Alive: w.Alive})
+	for _, w := range waiters {
+		queue = append(queue, Waiter(w))
 	}
 	return m.info(r), queue, nil
 }

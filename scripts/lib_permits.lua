@@ -42,7 +42,7 @@ local function count_in(want, ends)
 end
 
 -- count_all counts the holders anew, without those whose leases have ended and those of some fields,
--- and has all of these deleted.
+-- and has all of these deleted. It returns what HGETALL replies.
 local function count_all(fields)
   USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, SET, GONE = 0, MOST, '0', NEVER, 0, 0, {}, {}
   local without = {['='] = true}
@@ -61,6 +61,7 @@ local function count_all(fields)
       end
     end
   end
+  return all
 end
 
 -- read_permits reads what the field = says, and returns true if NAME is a stranger's.

@@ -15,9 +15,9 @@
 -- waiters: see lib_waiting.lua; empty if it was not asked for. Their labels begin with the want (lib_permits.lua).
 --
 -- Running it again is safe: it writes nothing.
--- holding returns the holders, and whether all are only kept.
-local function holding()
-  local list, kept, all = {}, true, call('HGETALL', NAME)
+-- holding returns the holders among all fields, and whether all are only kept.
+local function holding(all)
+  local list, kept = {}, true
   for i = 1, #all, 2 do
     local holder = all[i + 1]
     if all[i] ~= '=' and end_of(holder) > NOW_MS and wanted(want_of(holder)) > 0 then
@@ -38,8 +38,7 @@ decode(read('GET', AUX))
 if read_permits() then return -7, call('PTTL', NAME), 0, #order / 36, '', waiters, 0, 0 end
 local list, kept = {}
 if LAST > 0 then -- else there is no key, and a user of mutexes may not be allowed HGETALL
-  count_all({})
-  list, kept = holding()
+  list, kept = holding(count_all({}))
 end
 local last, text = list[#list], {string.format('%010.0f%010.0f', USED, LIMIT)}
 if not last then return -1, 0, 0, #order / 36, string.format('%020d', 0), waiters, 0, 0 end

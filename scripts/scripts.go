@@ -131,9 +131,10 @@ var (
 	}
 	GracedPermits = func() *Set {
 		g := *Permits
-		for name, s := range map[string]**Script{"acquire": &g.Acquire, "resume": &g.Resume, "release": &g.Release, "force": &g.Force} {
-			*s = graced(permits(name, "lib_said", "lib_settled"))
-		}
+		g.Acquire = graced(permits("acquire", "lib_said", "lib_settled"))
+		g.Release = graced(permits("release", "lib_said", "lib_settled"))
+		g.Force = graced(permits("force", "lib_said", "lib_settled"))
+		g.Resume = graced(permits("resume", "lib_said", "lib_settled"))
 		return &g
 	}()
 )

@@ -5,9 +5,6 @@ import (
 	"fmt"
 )
 
-// ErrWeight says that a mutex has no permits.
-var ErrWeight = errors.New("a weight is for a semaphore; a mutex has one holder")
-
 // ErrToken says that the token of permits is not to be chosen.
 var ErrToken = errors.New("a token can't be given for permits: two sessions that had the same would count as one")
 
@@ -17,7 +14,7 @@ var ErrToken = errors.New("a token can't be given for permits: two sessions that
 func (s *Settings) Share(limit, weight int) error {
 	switch {
 	case limit == 0 && s.HasWeight:
-		return ErrWeight
+		return errors.New("a weight is for a semaphore; a mutex has one holder")
 	case limit == 0:
 		return nil
 	case !s.HasWeight:

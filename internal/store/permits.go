@@ -35,12 +35,6 @@ type PermitHolder struct {
 	Kept           bool          // released, and kept by its minimum hold
 }
 
-// PermitWaiter is an attempt that waits for permits.
-type PermitWaiter struct {
-	Waiter
-	Permits, Limit int
-}
-
 // Holders reads the reply to an Inspect of permits: how many are in use, the smallest limit of those who have
 // some, and who that is, the largest fence last. Of an Inspect that is the only one.
 func Holders(r Reply) (used, limit int, holders []PermitHolder) {
@@ -76,11 +70,10 @@ func parseHolder(list string) (h PermitHolder, rest string, err error) {
 }
 
 // PermitWaiters reads the queue of the reply to an InspectQueue of permits.
-func PermitWaiters(r Reply) (queue []PermitWaiter) {
+func PermitWaiters(r Reply) (queue []Waiter) {
 	for _, w := range r.Queue {
-		p := PermitWaiter{Waiter: w}
-		p.Permits, p.Limit, p.Label, _ = parseWant(w.Label)
-		queue = append(queue, p)
+		w.Permits, _, w.Label, _ = parseWant(w.Label)
+		queue = append(queue, w)
 	}
 	return queue
 }

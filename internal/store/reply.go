@@ -58,6 +58,8 @@ func (r Reply) Waiting() (history string, unheard bool) {
 type Waiter struct {
 	Label string
 	Alive time.Duration // how long it still counts as alive
+	// Permits is how many it waits for, as PermitWaiters reads it; 0 of a mutex.
+	Permits int
 }
 
 // numbers is how many numbers a reply begins with.
@@ -124,7 +126,7 @@ func waiters(list string) (queue []Waiter, ok bool) {
 		if list = list[head:]; errAlive != nil || errSize != nil || int64(alive) > maxMillis || int(size) > len(list) {
 			return nil, false
 		}
-		queue = append(queue, Waiter{list[:size], time.Duration(alive) * time.Millisecond})
+		queue = append(queue, Waiter{Label: list[:size], Alive: time.Duration(alive) * time.Millisecond})
 		list = list[size:]
 	}
 	return queue, true
