@@ -49,14 +49,17 @@ if not queues and A.q then
 end
 local status, left = stranger and -7 or 0, stranger and call('PTTL', NAME) or left_until(FIRST)
 if place == 0 then return status, left, tonumber(A.f) or 0, 0 end
-if place <= 2 and not stranger and NOW_MS - TOLD >= 10 + HOLDERS / 10 then
-  -- The holders of other processes are told that somebody waits, and again whenever it asks: a message may be
-  -- lost. Of the first two in the queue at least one is not of a holder's own process. To look at many holders
-  -- takes time, so they are told less often.
-  local told, all = {[channel] = true}, call('HGETALL', NAME)
+if place <= 2 and not stranger and (NOW_MS - TOLD >= 10 + HOLDERS / 10 or LEFT_OUT ~= '' and LEFT_OUT ~= channel) then
+  -- The holders are told that somebody waits, and again whenever the first or second asks: a message may be lost.
+  -- To look at many holders takes time, so they are told less often. If only one waits, the holders of its own
+  -- process are left out.
+  local alone, told, all = #others == 36, {[''] = true}, call('HGETALL', NAME)
+  LEFT_OUT = ''
   for i = 1, #all, 2 do
     local to = all[i] ~= '=' and split_info(info_of(all[i + 1])) or ''
-    if not told[to] then
+    if alone and to == channel then
+      LEFT_OUT = channel
+    elseif not told[to] then
       told[to] = true
       publish(to, 'w ' .. QUEUE)
     end

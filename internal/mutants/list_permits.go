@@ -54,6 +54,8 @@ var permitMutants = []mutant{
 		"case q.attempt != nil && q.attempt.busy:", "case q.attempt != nil && q.attempt.inFlight > 0:", "internal/queue:TestPassBesideAnAnswer"},
 	{"of those who hold permits only the first's process is told that others wait", "scripts/permits_acquire.lua",
 		"if place <= 2 and not stranger", "if place == 1 and not stranger", ofPermits + "TestOthersWait"},
+	{"who holds permits is not told of others after a waiter of its own", "scripts/permits_acquire.lua",
+		" or LEFT_OUT ~= '' and LEFT_OUT ~= channel)", ")", ofPermits + "TestOthersWaitSoon/fake"},
 	{"who holds permits is not told that others wait", "scripts/permits_acquire.lua",
 		"publish(to, 'w ' .. QUEUE)", "", ofPermits + "TestOthersWait"},
 

@@ -19,6 +19,7 @@ var permitTopics = []topic{
 		"permits are passed to one whose answer may give it some",
 		"of those who hold permits only the first's process is told that others wait",
 		"who holds permits is not told that others wait",
+		"who holds permits is not told of others after a waiter of its own",
 		"of several holders only a mutex's is told that others wait",
 	}},
 	{"Who waits for permits is not overtaken, and is served when it fits.", []string{

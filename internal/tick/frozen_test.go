@@ -38,8 +38,9 @@ func frozen(p ticktest.Plan, log *ticktest.Log, client *redis.Client, stop <-cha
 		ctx := run.Context()
 		log.Add(ticktest.Event{What: ticktest.Begun, Tick: trial})
 		what := ticktest.Done
+		var now time.Time
 		for last := time.Now(); ; {
-			now := time.Now()
+			now = time.Now()
 			stopped := now.Sub(last) > frozenTTL
 			last = now
 			over := ctx.Err() != nil // the first look, if it was stopped before it
@@ -51,6 +52,6 @@ func frozen(p ticktest.Plan, log *ticktest.Log, client *redis.Client, stop <-cha
 			}
 		}
 		_ = run.End()
-		log.Add(ticktest.Event{What: what, Tick: trial})
+		log.Add(ticktest.Event{What: what, Tick: trial, At: now})
 	}
 }

@@ -32,16 +32,25 @@ func TestFrozenRun(t *testing.T) {
 		t.Fatal("the process says nothing")
 		return ticktest.Event{}
 	}
+	judged := 0
 	for i := range trials {
 		if e := event(2 * i); e.What != ticktest.Begun {
 			t.Fatalf("trial %d: %+v", i, e)
 		}
+		stopped := time.Now()
 		_ = child.Signal(syscall.SIGSTOP)
 		time.Sleep(2 * frozenTTL)
 		_ = child.Signal(syscall.SIGCONT)
-		if e := event(2*i + 1); e.What != ticktest.Done {
+		e := event(2*i + 1)
+		if e.At.Before(stopped) {
+			continue // a busy machine had left that one goroutine aside, while the lock was renewed
+		}
+		if judged++; e.What != ticktest.Done {
 			t.Errorf("trial %d: its context was %s", i, e.What)
 		}
+	}
+	if judged < trials/2 {
+		t.Errorf("it was stopped in time in %d of %d trials only", judged, trials)
 	}
 	child.Stop()
 	if err := child.Wait(30 * time.Second); err != nil {

@@ -57,6 +57,31 @@ func TestPassingLeaksNothing(t *testing.T) {
 	})
 }
 
+// passAround has n goroutines pass permits among themselves, until stop.
+func passAround(e *rig.Env, sem *holdfast.Semaphore, n int) (stop func()) {
+	var over atomic.Bool
+	var busy sync.WaitGroup
+	for range n {
+		busy.Go(func() {
+			for !over.Load() {
+				s, err := sem.Acquire(e.Ctx())
+				if err != nil {
+					e.T.Error(err)
+					return
+				}
+				time.Sleep(2 * time.Millisecond)
+				e.Must(s.Release(e.Ctx()))
+			}
+		})
+	}
+	return func() {
+		over.Store(true)
+		busy.Wait()
+	}
+}
+
+const passTime = 20 * time.Millisecond // longer than permits are passed on while others wait
+
 // TestOthersWait: who waits for permits that the goroutines of another process pass among themselves gets
 // some within a few round trips, and not only when they are renewed.
 func TestOthersWait(t *testing.T) {
@@ -64,33 +89,37 @@ func TestOthersWait(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			rig.Each(t, func(e *rig.Env) {
 				all, _ := e.Listeners(2, holdfast.WithTTL(30*time.Second))
-				var stop atomic.Bool
-				var busy sync.WaitGroup
-				for range 4 * n {
-					busy.Go(func() {
-						for sem := all[0].Semaphore("x", n); !stop.Load(); {
-							s, err := sem.Acquire(e.Ctx())
-							if err != nil {
-								e.T.Error(err)
-								return
-							}
-							time.Sleep(2 * time.Millisecond)
-							e.Must(s.Release(e.Ctx()))
-						}
-					})
-				}
+				stop := passAround(e, all[0].Semaphore("x", n), 4*n)
 				time.Sleep(100 * time.Millisecond)
 				for range 3 {
 					began := time.Now()
 					s := hold(e, all[1].Semaphore("x", n).Acquire)
-					within(e, "the wait", time.Since(began)-20*time.Millisecond) // passing may go on for 10 ms
+					within(e, "the wait", time.Since(began)-passTime)
 					release(e, s)
 				}
-				stop.Store(true)
-				busy.Wait()
+				stop()
 			})
 		})
 	}
+}
+
+// TestOthersWaitSoon: likewise if it comes just after a waiter of the holder's own process, which had the
+// holders of other processes told.
+func TestOthersWaitSoon(t *testing.T) {
+	rig.Each(t, func(e *rig.Env) {
+		all, _ := e.Listeners(2, holdfast.WithTTL(30*time.Second))
+		here, there := all[0].Semaphore("x", 1), all[1].Semaphore("x", 1)
+		s := hold(e, here.TryAcquire)
+		stop := passAround(e, here, 4)
+		time.Sleep(3 * time.Millisecond)
+		w := wait(e, there.Acquire)
+		began := time.Now()
+		release(e, s)
+		s = w.get().Session
+		within(e, "the wait", time.Since(began)-passTime)
+		release(e, s)
+		stop()
+	})
 }
 
 // TestPlaceIsKept: a waiter that is passed a permit leaves the place in Redis's queue to the next one of its

@@ -43,7 +43,7 @@ func frozen(addr, name string) error {
 			err := ctx.Err() // the first look, if it was stopped before it
 			if stopped {
 				if err == nil {
-					fmt.Println("live")
+					fmt.Println("live", now.UnixNano())
 				} else {
 					fmt.Println("done:", context.Cause(ctx))
 				}
@@ -71,15 +71,24 @@ func TestFrozenProcess(t *testing.T) {
 		t.Run(fmt.Sprint(p), func(t *testing.T) {
 			t.Parallel()
 			child := startChild(t, "frozen", server.Addr(), fmt.Sprint(p))
+			judged := 0
 			for i := range trials {
 				child.expect(t, "held")
+				stopped := time.Now()
 				_ = child.cmd.Process.Signal(syscall.SIGSTOP)
 				time.Sleep(2 * frozenTTL)
 				_ = child.cmd.Process.Signal(syscall.SIGCONT)
-				if got := child.line(t); !strings.HasPrefix(got, "done: ") || !strings.Contains(got, "expired") {
+				got := child.line(t)
+				var at int64
+				if _, err := fmt.Sscanf(got, "live %d", &at); err == nil && at < stopped.UnixNano() {
+					// A busy machine had left that one goroutine aside, while the lock was renewed.
+				} else if judged++; !strings.HasPrefix(got, "done: ") || !strings.Contains(got, "expired") {
 					t.Errorf("trial %d: %s", i, got)
 				}
 				fmt.Fprintln(child.in)
+			}
+			if judged < trials/2 {
+				t.Errorf("it was stopped in time in %d of %d trials only", judged, trials)
 			}
 		})
 	}

@@ -31,6 +31,7 @@ type Event struct {
 	Run  int64 // of the process
 	Pid  int
 	Late time.Duration // after the tick, by the clock of the process
+	At   time.Time     // of a look at a context
 }
 
 const logKey = "ticktest:log"
