@@ -22,9 +22,9 @@ const MaxPermits = store.MaxPermits // 1,000,000,000
 // more are in use than the asker's number, and than that of each who holds some. [Info] says the smallest.
 //
 // Of two sessions that can't hold together the later has the larger fence. Others may have theirs in any order,
-// and those of two processes the same. ForceRelease takes the permits of all holders. Resume needs the number and weight of the session
-// that was detached. The name is no mutex's at the same time: to each, the other is a stranger. WithToken,
-// WithLinger and WithTurnsForStrangers are refused.
+// and those of two processes the same. ForceRelease takes the permits of all holders. Resume needs the number
+// and weight of the session that was detached. The name is no mutex's at the same time: to each, the other is a
+// stranger. WithToken, WithLinger and WithTurnsForStrangers are refused.
 type Semaphore struct{ permits }
 
 // permits is what a Semaphore and an RWMutex have in common.
