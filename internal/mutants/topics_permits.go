@@ -17,6 +17,7 @@ var permitTopics = []topic{
 		"permits of another number are passed on",
 		"permits of another limit are passed on",
 		"permits are passed to one whose answer may give it some",
+		"a waiter that was passed permits says that the next, which has its attempt, has had its answer",
 		"of those who hold permits only the first's process is told that others wait",
 		"who holds permits is not told that others wait",
 		"who holds permits is not told of others after a waiter of its own",
@@ -38,6 +39,7 @@ var permitTopics = []topic{
 	}},
 	{"The fences of those who hold permits grow, and those of a process differ.", []string{
 		"permits are passed on with a fence that another beside has",
+		"permits are passed on with the fence of an answer that was not taken yet",
 		"permits are given with a fence that one beside has",
 		"Redis forgets the fence of permits",
 		"Redis is not told the fence that permits were passed on with",

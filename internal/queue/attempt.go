@@ -139,6 +139,9 @@ func (qs *Queues) hold(a *Attempt, w *Waiter, sent time.Duration, r store.Reply)
 		a.inDoubt = true
 		return nil, qs.errClosed()
 	}
+	if l.Shared() { // those beside it are passed on with other fences from now on
+		qs.queue(l.Key()).leases.add(l)
+	}
 	return l, nil
 }
 

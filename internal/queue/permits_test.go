@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/redistest"
@@ -20,7 +21,7 @@ func (r *rig) permit(name string) *call {
 }
 
 // TestPassBesideAnAnswer: a lease is not passed to a waiter that has been given permits and has not taken
-// notice yet, but to the next.
+// notice yet, but to the next, and with a fence of its own.
 func TestPassBesideAnAnswer(t *testing.T) {
 	onFake(t, func(t *testing.T, _ *redistest.Fake, process func() *rig) {
 		r := process()
@@ -34,19 +35,65 @@ func TestPassBesideAnAnswer(t *testing.T) {
 			r.qs.enqueue(&c.Waiter)
 		}
 		_, a, _, _ := r.qs.nextStep(&first.Waiter)
+		time.Sleep(50 * time.Microsecond)
 		l, _, err := r.qs.try(context.Background(), &first.Waiter, a, true)
 		if l == nil {
 			t.Fatal(err)
 		}
+		time.Sleep(1030 * time.Nanosecond) // then the clock less 2% says what the answer's fence is
 		s := h.(*session)
 		if passed, _ := r.qs.Pass(s.lease, s); !passed {
 			t.Fatal("it was not passed on")
 		}
 		if given := next.given; given == nil || given.(*session).lease != s.lease {
 			t.Errorf("the next has %v", given)
+		} else if fence := given.(*session).fence; fence <= l.Fence() {
+			t.Errorf("the next has the fence %d, and the first was given %d", fence, l.Fence())
 		}
 		if h, err = r.qs.onReply(&first.Waiter, a, l, nil); err != nil || h == nil || h.(*session).lease != l {
 			t.Errorf("the first has %v, %v, and not what it was given", h, err)
+		}
+	})
+}
+
+// TestPassBeforeItAsks: a waiter that is passed a lease just before it asks leaves its attempt to the next,
+// whose answer may be under way by then: no lease is passed to that one, either.
+func TestPassBeforeItAsks(t *testing.T) {
+	onFake(t, func(t *testing.T, _ *redistest.Fake, process func() *rig) {
+		r := process()
+		h, err := r.qs.Wait(&r.permit("a").Waiter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+		first, next := r.permit("a"), r.permit("a")
+		for _, c := range []*call{first, next} {
+			c.begin(r.qs)
+			r.qs.enqueue(&c.Waiter)
+		}
+		_, a, _, _ := r.qs.nextStep(&first.Waiter)
+		s := h.(*session)
+		if passed, _ := r.qs.Pass(s.lease, s); !passed || first.given == nil {
+			t.Fatalf("it was passed on: %v, the first has %v", passed, first.given)
+		}
+		_, inherited, _, _ := r.qs.nextStep(&next.Waiter)
+		l, _, err := r.qs.try(context.Background(), &next.Waiter, inherited, true)
+		if l == nil || inherited != a {
+			t.Fatalf("%v, %v; the attempt is the first's: %v", l, err, inherited == a)
+		}
+		if l, _, err := r.qs.try(context.Background(), &first.Waiter, a, true); l != nil || err != nil {
+			t.Fatalf("the first has asked: %v, %v", l, err)
+		}
+		if h, err = r.qs.onReply(&first.Waiter, a, nil, nil); err != nil || h != first.given {
+			t.Errorf("the first has %v, %v", h, err)
+		}
+		time.Sleep(time.Millisecond)
+		s = h.(*session)
+		if passed, _ := r.qs.Pass(s.lease, s); passed {
+			t.Error("the next, which has been given permits, was passed some")
+		}
+		if h, err = r.qs.onReply(&next.Waiter, a, l, nil); err != nil || h == nil || h.(*session).lease != l {
+			t.Errorf("the next has %v, %v, and not what it was given", h, err)
 		}
 	})
 }

@@ -260,10 +260,11 @@ func (qs *Queues) onReply(w *Waiter, a *Attempt, l *lease.Lease, err error) (lea
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	q := w.queue
+	if w.given != nil { // by a message, by the release with which the attempt was sent, or before it could ask
+		return w.given, nil // and the attempt may be another's by now
+	}
 	a.busy = false
 	switch {
-	case w.given != nil: // by a message, or by the release with which the attempt was sent
-		return w.given, nil
 	case l != nil:
 		q.hasAnswered = true
 		q.serve(l)
