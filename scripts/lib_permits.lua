@@ -4,7 +4,7 @@
 --           =  permits in use (10 digits); the smallest limit of a holder (10); '1' if their limits
 --              differ, else '0'; a time, ms, before which no holder's lease ends (15); when NAME
 --              expires, ms (15); how many holders there are (10); when they were last told that others
---              wait, ms (15); the channel of those that were not told then, since only they waited
+--              wait, ms (15)
 --         and for each holder, under a 't' and its token: when its lease ends, ms (15 digits); its
 --         fence (16); its want (20); the number of its last request that set its TTL (10); its
 --         attempt (36); channel, a space, label
@@ -21,7 +21,7 @@
 local MOST, NEVER = 9999999999, 999999999999999
 local NONE = string.rep('0', 20) -- the want of one who was forced out
 local NOW_MS = math.floor(NOW / 1000)
-local USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD, LEFT_OUT -- what the field = says
+local USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD -- what the field = says
 local SET, GONE -- fields to write, each before its value, and to delete
 
 -- The parts of a holder.
@@ -67,12 +67,12 @@ end
 -- read_permits reads what the field = says, and returns true if NAME is a stranger's.
 local function read_permits()
   local sum = read('HGET', NAME, '=')
-  USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD, LEFT_OUT, SET, GONE = 0, MOST, '0', NEVER, 0, 0, 0, '', {}, {}
+  USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD, SET, GONE = 0, MOST, '0', NEVER, 0, 0, 0, {}, {}
   if not sum then return call('PTTL', NAME) ~= -2 end
-  if #sum < 76 then return true end
+  if #sum ~= 76 then return true end
   USED, LIMIT, MIXED = tonumber(sub(sum, 1, 10)), tonumber(sub(sum, 11, 20)), sub(sum, 21, 21)
   FIRST, LAST = tonumber(sub(sum, 22, 36)), tonumber(sub(sum, 37, 51))
-  HOLDERS, TOLD, LEFT_OUT = tonumber(sub(sum, 52, 61)), tonumber(sub(sum, 62, 76)), sub(sum, 77)
+  HOLDERS, TOLD = tonumber(sub(sum, 52, 61)), tonumber(sub(sum, 62))
   if FIRST <= NOW_MS then count_all({}) end
 end
 
@@ -96,7 +96,7 @@ local function write_permits(early)
     call('DEL', NAME)
     return
   end
-  call('HSET', NAME, '=', string.format('%010.0f%010.0f%s%015.0f%015.0f%010.0f%015.0f', USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD) .. LEFT_OUT)
+  call('HSET', NAME, '=', string.format('%010.0f%010.0f%s%015.0f%015.0f%010.0f%015.0f', USED, LIMIT, MIXED, FIRST, LAST, HOLDERS, TOLD))
   for at = 1, #SET, 1000 do call('HSET', NAME, unpack(SET, at, math.min(at + 999, #SET))) end
   if not early then expiry() end
   SET, GONE = {}, {}

@@ -7,7 +7,8 @@
 -- ARGV[3]  channel, empty if the asker does not listen, a space, want (lib_permits.lua), label
 --
 -- Replies {status, ms left (-1: no expiry), fence, n[, history]}: as of acquire.lua, but never a single
--- number. ms left, of status 0, is for how long no holder's lease ends
+-- number. ms left, of status 0, is for how long no holder's lease ends, or a shorter time after which to ask
+-- again
 --
 -- Running it again is safe: an attempt that holds its permits is told so, and what is left of its TTL; one
 -- that waits keeps its place. After an error this attempt holds nothing: what can fail comes before NAME
@@ -26,7 +27,9 @@ if field then
   end
   return 1, left_until(end_of(holder)), tonumber(sub(holder, 16, 31)), flags(A.q, true)
 end
-if withdrawn(OWNER) then return -4, 0, 0, 0 end
+-- A token that another attempt has was resumed: this request comes late.
+if withdrawn(OWNER) or holder == -2 then return -4, 0, 0, 0 end
+if holder == -3 then count_all({'t' .. TOKEN}) end -- forced out; it is given permits anew
 
 local want = sub(ARGV[3], #channel + 2, #channel + 21)
 if not stranger and not A.q and fits(want) then
@@ -49,24 +52,26 @@ if not queues and A.q then
 end
 local status, left = stranger and -7 or 0, stranger and call('PTTL', NAME) or left_until(FIRST)
 if place == 0 then return status, left, tonumber(A.f) or 0, 0 end
-if place <= 2 and not stranger and (NOW_MS - TOLD >= 10 + HOLDERS / 10 or LEFT_OUT ~= '' and LEFT_OUT ~= channel) then
+if place <= 2 and not stranger then
   -- The holders are told that somebody waits, and again whenever the first or second asks: a message may be lost.
-  -- To look at many holders takes time, so they are told less often. If only one waits, the holders of its own
-  -- process are left out.
-  local alone, told, all = #others == 36, {[''] = true}, call('HGETALL', NAME)
-  LEFT_OUT = ''
-  for i = 1, #all, 2 do
-    local to = all[i] ~= '=' and split_info(info_of(all[i + 1])) or ''
-    if alone and to == channel then
-      LEFT_OUT = channel
-    elseif not told[to] then
-      told[to] = true
-      publish(to, 'w ' .. QUEUE)
+  -- If only one waits, those of its own process are not. To look at many holders takes time, so there is a pause,
+  -- after which the waiter asks again: some may have been given permits meanwhile, or not have been told.
+  local pause = NOW_MS < TOLD and 0 or TOLD + 10 + math.ceil(HOLDERS / 10) - NOW_MS
+  if pause > 0 then
+    left = left < 0 and pause or math.min(left, pause)
+  else
+    local told, all = {[#others == 36 and channel or ''] = true}, call('HGETALL', NAME)
+    for i = 1, #all, 2 do
+      local to = all[i] ~= '=' and split_info(info_of(all[i + 1])) or ''
+      if not told[to] then
+        told[to] = true
+        publish(to, 'w ' .. QUEUE)
+      end
     end
-  end
-  if HOLDERS > 0 then
-    TOLD = NOW_MS
-    write_permits(true)
+    if HOLDERS > 0 then
+      TOLD = NOW_MS
+      write_permits(true)
+    end
   end
 end
 return status, left, tonumber(A.f) or 0, place, (single and unheard(channel) and '!' or '') .. history()

@@ -10,6 +10,7 @@ var permitTopics = []topic{
 		"permits that another has taken up are given back by who had them",
 		"permits are taken up as others than those that are held",
 		"a request for permits that was withdrawn gets some",
+		"a request for permits that comes late takes them from who resumed them",
 		"a stranger's hash is a semaphore that is free",
 		"a weight of 0 is taken for none",
 	}},
@@ -20,7 +21,8 @@ var permitTopics = []topic{
 		"a waiter that was passed permits says that the next, which has its attempt, has had its answer",
 		"of those who hold permits only the first's process is told that others wait",
 		"who holds permits is not told that others wait",
-		"who holds permits is not told of others after a waiter of its own",
+		"who waits for permits does not have those told who got some since the last were told",
+		"nobody is told that others wait after the server's clock was set back",
 		"of several holders only a mutex's is told that others wait",
 	}},
 	{"Who waits for permits is not overtaken, and is served when it fits.", []string{

@@ -33,12 +33,18 @@ func wait(e *rig.Env, from acquire, opts ...holdfast.Option) *waiter {
 
 // waitIn is wait with a context.
 func waitIn(ctx context.Context, e *rig.Env, from acquire, opts ...holdfast.Option) *waiter {
+	w := begin(ctx, e, from, opts...)
+	time.Sleep(e.Short(20 * time.Millisecond))
+	return w
+}
+
+// begin makes a call that waits, and does not wait for it.
+func begin(ctx context.Context, e *rig.Env, from acquire, opts ...holdfast.Option) *waiter {
 	w := &waiter{e, make(chan got, 1)}
 	go func() { // the test receives what comes of it
 		s, err := from(ctx, opts...)
 		w.done <- got{s, err, time.Now()}
 	}()
-	time.Sleep(e.Short(20 * time.Millisecond))
 	return w
 }
 

@@ -103,8 +103,8 @@ func TestOthersWait(t *testing.T) {
 	}
 }
 
-// TestOthersWaitSoon: likewise if it comes just after a waiter of the holder's own process, which had the
-// holders of other processes told.
+// TestOthersWaitSoon: likewise if it comes just after a waiter of the holder's own process, for which the
+// holders of other processes were told.
 func TestOthersWaitSoon(t *testing.T) {
 	rig.Each(t, func(e *rig.Env) {
 		all, _ := e.Listeners(2, holdfast.WithTTL(30*time.Second))
@@ -112,6 +112,51 @@ func TestOthersWaitSoon(t *testing.T) {
 		s := hold(e, here.TryAcquire)
 		stop := passAround(e, here, 4)
 		time.Sleep(3 * time.Millisecond)
+		w := wait(e, there.Acquire)
+		began := time.Now()
+		release(e, s)
+		s = w.get().Session
+		within(e, "the wait", time.Since(began)-passTime)
+		release(e, s)
+		stop()
+	})
+}
+
+// TestOthersWaitMeanwhile: likewise if the holder was given its permits just after the holders were told of
+// others, and when nobody waited.
+func TestOthersWaitMeanwhile(t *testing.T) {
+	rig.Each(t, func(e *rig.Env) {
+		all, _ := e.Listeners(4, holdfast.WithTTL(30*time.Second))
+		sem := func(i int) *holdfast.Semaphore { return all[i].Semaphore("x", 2) }
+		long, s := hold(e, sem(0).TryAcquire), hold(e, sem(1).TryAcquire)
+		w := begin(e.Ctx(), e, sem(2).Acquire)
+		time.Sleep(time.Millisecond)
+		release(e, s)
+		release(e, w.get().Session)
+		s = hold(e, sem(3).TryAcquire)
+		w = begin(e.Ctx(), e, sem(1).Acquire)
+		time.Sleep(time.Millisecond)
+		stop := passAround(e, sem(3), 4)
+		began := time.Now()
+		release(e, s)
+		s = w.get().Session
+		within(e, "the wait", time.Since(began)-passTime)
+		release(e, s, long)
+		stop()
+	})
+}
+
+// TestOthersWaitClockBack: likewise when the server's clock has been set back since they were told last.
+func TestOthersWaitClockBack(t *testing.T) {
+	rig.Each(t, func(e *rig.Env) {
+		all, _ := e.Listeners(2, holdfast.WithTTL(30*time.Second))
+		here, there := all[0].Semaphore("x", 1), all[1].Semaphore("x", 1)
+		s := hold(e, here.TryAcquire)
+		const at, size = 61, 15 // see lib_permits.lua
+		sum := e.Direct.HGet(e.Ctx(), "x", "=").Val()
+		ahead := fmt.Sprintf("%0*d", size, time.Now().Add(time.Hour).UnixMilli())
+		e.Must(e.Direct.HSet(e.Ctx(), "x", "=", sum[:at]+ahead+sum[at+size:]).Err())
+		stop := passAround(e, here, 4)
 		w := wait(e, there.Acquire)
 		began := time.Now()
 		release(e, s)
