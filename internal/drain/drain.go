@@ -83,7 +83,7 @@ func (d *Drain[T]) Waited() { d.waiting.Add(-1) }
 func (d *Drain[T]) Waiting() bool { return d.waiting.Load() > 0 }
 
 // Await waits until no function is running; false if ctx is done before. look is called when the wait
-// has begun, and when it is over, unless there is nothing to wait for.
+// has begun, and when it was given up, unless there is nothing to wait for.
 func (d *Drain[T]) Await(ctx context.Context, look func()) bool {
 	drained := d.Drained()
 	if drained == nil {
@@ -91,8 +91,16 @@ func (d *Drain[T]) Await(ctx context.Context, look func()) bool {
 	}
 	d.Wait()
 	look()
-	defer look()
-	defer d.Waited()
+	over := ended(ctx, drained)
+	d.Waited()
+	if !over {
+		look()
+	}
+	return over
+}
+
+// ended waits until drained is closed; false if ctx is done before.
+func ended(ctx context.Context, drained <-chan struct{}) bool {
 	select {
 	case <-drained:
 		return true

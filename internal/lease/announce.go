@@ -38,6 +38,7 @@ func (l *Lease) announcement(now time.Duration, out []Request) []Request {
 	if l.hasChannel.Load() || channel == "" {
 		return out
 	}
+	l.told = false
 	r := Request{Lease: l, epoch: epoch, announce: true}
 	r.Sent, r.Bound = now, l.trust.Until()-now
 	if l.trust.Until() == trust.Forever {

@@ -136,11 +136,11 @@ func (l *Lease) Replicated() {
 // the subscription.
 func (l *Lease) Others(wait bool, epoch uint64) {
 	l.mu.Lock()
-	l.others = wait
+	l.others = wait || l.told
 	if l.hasChannel.Load() {
 		l.epoch = epoch
 	}
-	over := wait && l.resting
+	over := l.others && l.resting
 	l.mu.Unlock()
 	if over {
 		l.lock.Env.Events.RestOver(l)
@@ -150,6 +150,6 @@ func (l *Lease) Others(wait bool, epoch uint64) {
 // OthersWait notes that others wait, as a message said.
 func (l *Lease) OthersWait() {
 	l.mu.Lock()
-	l.others = true
+	l.others, l.told = true, true
 	l.mu.Unlock()
 }

@@ -88,6 +88,7 @@ func (l *Lease) Due(now time.Duration, out []Request) (_ []Request, next time.Du
 func (l *Lease) renewal(now time.Duration) Request {
 	env, terms := l.lock.Env, &l.terms.Terms
 	_, epoch := env.Channel()
+	l.told = false
 	r := Request{Lease: l, epoch: epoch}
 	r.Renewal = l.trust.Renew(terms, l.pace(), now, env.Patience(l.lock.Name))
 	fence, numbered := l.unknownFence(), uint32(0)

@@ -4,7 +4,7 @@ import "slices"
 
 // The rules of the protocol, each broken. The tests run on the embedded Redis and on fake
 // time, so that a mutant takes seconds. One needs a redis-server, whose Lua rounds.
-var mutants = slices.Concat(permitMutants, []mutant{
+var mutants = slices.Concat(permitMutants, answerMutants, []mutant{
 	{"a lease is counted from the reply", "internal/trust/lease.go",
 		"l.until = sent + Trusted(ttl)\n\t}\n\tl.renewAt",
 		"l.until = now + Trusted(ttl)\n\t}\n\tl.renewAt", "TestLease/fake"},
@@ -157,7 +157,7 @@ var mutants = slices.Concat(permitMutants, []mutant{
 	{"a strangers' turn that a clock makes too long is waited for", "scripts/lib_turn.lua",
 		"left > 0 and left <= MAX_TURN and", "left > 0 and", "TestStrangersTurnClock"},
 	{"the first is not told when the strangers' turn ends", "internal/queue/message.go",
-		"q.attempt.next = min(q.attempt.next, at)",
+		"q.attempt.next, q.attempt.turn = min(q.attempt.next, at), at",
 		"_ = at", "TestStrangersTurnTold/fake"},
 	{"passes within a process leave strangers no turn", "internal/lease/pass.go",
 		"case l.terms.TurnEvery > 0 && now-l.grantedAt >= l.terms.TurnEvery:",
@@ -400,8 +400,8 @@ var mutants = slices.Concat(permitMutants, []mutant{
 		"return l.withTurns(st.Keep(l.ID(), r.tombstone, r.fence, rest))",
 		"return st.Keep(l.ID(), r.tombstone, r.fence, rest)", "TestStrangersTurnKept/fake"},
 	{"who waits does not ask during a gap, and loses its place", "internal/queue/message.go",
-		"q.attempt.next = min(q.attempt.next, at)",
-		"q.attempt.next = at", "TestStrangersTurnLong"},
+		"q.attempt.next, q.attempt.turn = min(q.attempt.next, at), at",
+		"q.attempt.next, q.attempt.turn = at, at", "TestStrangersTurnLong"},
 	{"a stranger's lock is taken from one of ours", "scripts/force.lua",
 		"if known then return -2,", "if false then return -2,", "TestForceReleaseStranger/fake"},
 	{"for how long a lock is held goes by the client's clock", "internal/list/state.go",

@@ -55,7 +55,7 @@ var permitMutants = []mutant{
 	{"a waiter that was passed permits says that the next, which has its attempt, has had its answer", "internal/queue/waiter.go",
 		"return w.given, nil // and the attempt", "a.busy = false\n\t\treturn w.given, nil // and the attempt", "internal/queue:TestPassBeforeItAsks"},
 	{"permits are passed on with the fence of an answer that was not taken yet", "internal/queue/attempt.go",
-		"qs.queue(l.Key()).leases.add(l)", "", "internal/queue:TestPassBesideAnAnswer"},
+		"q.leases.add(l) // from now on", "// from now on", "internal/queue:TestPassBesideAnAnswer"},
 	{"of those who hold permits only the first's process is told that others wait", "scripts/permits_acquire.lua",
 		"if place <= 2 and not stranger", "if place == 1 and not stranger", ofPermits + "TestOthersWait"},
 	{"who waits for permits does not have those told who got some since the last were told", "scripts/permits_acquire.lua",

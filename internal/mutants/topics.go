@@ -9,7 +9,7 @@ type topic struct {
 	mutants []string
 }
 
-var topics = slices.Concat(protocolTopics, permitTopics, graceTopics, commandTopics)
+var topics = slices.Concat(protocolTopics, answerTopics, permitTopics, graceTopics, commandTopics)
 
 var protocolTopics = []topic{
 	{"A lease is trusted from before its request was sent, less the margin, on a clock that counts sleep.", []string{

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/lease"
@@ -71,6 +72,7 @@ func (qs *Queues) oneOf(w *Waiter, once bool) (lease.Holder, error) {
 func (qs *Queues) together(ws []*Waiter, once bool) (hs []lease.Holder, failed int, err error) {
 	t := qs.newTogether(ws, !once)
 	defer t.withdraw()
+	defer qs.asksOutside(slices.Clone(t.attempts)...)()
 	ctx, done := ws[0].bound()
 	defer done()
 	began := qs.Now()
@@ -161,7 +163,6 @@ func (t *together) take(ctx context.Context, i int, sent time.Duration, r store.
 		}
 		return nil, err
 	}
-	qs.held(l)
 	t.attempts[i] = nil
 	return l.Holder(), nil
 }

@@ -21,7 +21,7 @@ func (qs *Queues) try(ctx context.Context, w *Waiter, a *Attempt, queue bool) (*
 		return nil, store.Reply{}, nil
 	}
 	a.Channel, a.epoch = qs.Notify.Channel()
-	a.askNow, a.busy = false, w.queue != nil
+	a.askNow, a.turn, a.busy = false, 0, w.queue != nil
 	a.inFlight++
 	request := a.Attempt
 	qs.mu.Unlock()
@@ -135,6 +135,7 @@ func (qs *Queues) giveUp(a *Attempt, f *send.InFlight, cause error) send.Answer 
 func (qs *Queues) Resume(w *Waiter) (lease.Holder, error) {
 	w.begin(qs)
 	a := newAttempt(w)
+	defer qs.asksOutside(a)()
 	a.TTL = a.terms.RedisTTL()
 	a.Channel, a.epoch = qs.Notify.Channel()
 	var got send.Answer
@@ -176,6 +177,5 @@ func (qs *Queues) Resume(w *Waiter) (lease.Holder, error) {
 		return nil, err
 	}
 	w.How = Resumed
-	qs.held(l)
 	return l.Holder(), nil
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +38,7 @@ type Attempt struct {
 	epoch    uint64        // of the subscription when it last asked
 	grant    *grant        // what a message said
 	others   bool          // a message said that others wait
+	turn     time.Duration // when a message since the last request said that it is its turn; 0: none did
 	askNow   bool          // there is reason to ask at once
 	failures int           // tries in a row that failed
 }
@@ -91,6 +93,9 @@ func (a *Attempt) onQueued(now, sent time.Duration, r store.Reply) notify.Report
 		a.seen = math.MaxInt64 // Redis has forgotten it: no grant can be told from an old one
 	}
 	a.next = now + a.interval(r)
+	if a.turn != 0 { // the message has overtaken the answer
+		a.next = min(a.next, a.turn)
+	}
 	var unheard bool
 	a.history, unheard = r.Waiting()
 	return notify.Report{Epoch: a.epoch, Known: unheard || r.Place > 0 && a.Channel != "", Heard: !unheard}
@@ -139,9 +144,9 @@ func (qs *Queues) hold(a *Attempt, w *Waiter, sent time.Duration, r store.Reply)
 		a.inDoubt = true
 		return nil, qs.errClosed()
 	}
-	if l.Shared() { // those beside it are passed on with other fences from now on
-		qs.queue(l.Key()).leases.add(l)
-	}
+	q := qs.queue(l.Key())
+	q.leases.add(l) // from now on messages reach it, and those beside it have other fences
+	q.advance()     // the lease before may have been one to hope for
 	return l, nil
 }
 
@@ -192,6 +197,27 @@ func (qs *Queues) claim(w *Waiter) bool {
 	w.How = Granted
 	w.queue.serve(l)
 	return true
+}
+
+// asksOutside notes that attempts ask outside of a queue, until done.
+func (qs *Queues) asksOutside(all ...*Attempt) (done func()) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	for _, a := range all {
+		key := a.lock.Key()
+		qs.outside[key] = append(qs.outside[key], a)
+	}
+	return func() {
+		qs.mu.Lock()
+		defer qs.mu.Unlock()
+		for _, a := range all {
+			key := a.lock.Key()
+			left := slices.DeleteFunc(qs.outside[key], func(o *Attempt) bool { return o == a })
+			if qs.outside[key] = left; len(left) == 0 {
+				delete(qs.outside, key)
+			}
+		}
+	}
 }
 
 // withdraw sees to it in the background that no request of an attempt leaves anything in Redis,

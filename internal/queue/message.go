@@ -26,6 +26,9 @@ func (qs *Queues) Message(text string) {
 	case "g": // granted
 		qs.onGrant(rest)
 	case "w": // others wait
+		for _, a := range qs.outside[rest] {
+			a.others = true
+		}
 		q := qs.of[rest]
 		if q == nil {
 			return
@@ -82,7 +85,7 @@ func (qs *Queues) onTurn(text string) {
 	}
 	// No later than it would ask anyway: it must go on to count as alive.
 	at := qs.Now() + time.Duration(pause+1)*time.Millisecond
-	q.attempt.next = min(q.attempt.next, at)
+	q.attempt.next, q.attempt.turn = min(q.attempt.next, at), at
 	q.first.notify()
 }
 

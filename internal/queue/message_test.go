@@ -43,7 +43,9 @@ func (r *rig) leased(name string) *session {
 		Reply: store.Reply{Status: store.Held, TTL: c.terms.TTL, Fence: 1000},
 		Sent:  now, Now: now, UID: uid, ID: &id, HasChannel: true, Epoch: 1,
 	})
-	r.qs.held(l)
+	r.qs.mu.Lock()
+	defer r.qs.mu.Unlock()
+	r.qs.queue(l.Key()).leases.add(l)
 	return l.Holder().(*session)
 }
 

@@ -8,17 +8,6 @@ import (
 	"github.com/holdfast-go/holdfast/internal/store"
 )
 
-// held notes a lease that was not had through the queue.
-func (qs *Queues) held(l *lease.Lease) {
-	qs.mu.Lock()
-	defer qs.mu.Unlock()
-	if l.Kept() { // Dropped may have come before
-		q := qs.queue(l.Key())
-		q.leases.add(l)
-		q.advance() // the lease before may have been one to hope for
-	}
-}
-
 // NotPassable notes that a lease won't be passed on: who waits for that must ask Redis.
 func (qs *Queues) NotPassable(l *lease.Lease) {
 	qs.mu.Lock()
@@ -85,8 +74,9 @@ func (qs *Queues) passOn(l *lease.Lease, h lease.Holder) (passed, wanted bool, l
 	if next == nil {
 		return false, true, nil
 	}
+	q.leases.add(l) // its fence is another
 	w.How = Passed
-	return true, true, q.give(w, l, next)
+	return true, true, q.give(w, next)
 }
 
 // wanting returns the lease's queue, and who of it is to have the lease if it is passed on; nil if

@@ -45,6 +45,10 @@ type Queues struct {
 	mu    sync.Mutex
 	of    map[string]*queue // by the lock's key
 	rests rests
+
+	// outside has, by the lock's key, the attempts that ask outside of a queue. A message that others wait may
+	// come before the answer that gives them the lock.
+	outside map[string][]*Attempt
 }
 
 // queue is one lock's. It is there while somebody waits in it, or a lease of this process holds the
@@ -58,7 +62,9 @@ type queue struct {
 }
 
 // New returns empty queues.
-func New(conf Config) *Queues { return &Queues{Config: conf, of: make(map[string]*queue)} }
+func New(conf Config) *Queues {
+	return &Queues{Config: conf, of: make(map[string]*queue), outside: make(map[string][]*Attempt)}
+}
 
 // Len returns for how many locks there is a queue.
 func (qs *Queues) Len() int {
@@ -140,12 +146,11 @@ func (q *queue) remove(w *Waiter) {
 	q.waiting--
 }
 
-// give gives a waiter a lease. It returns the attempt that nobody needs any more, if there is one.
-// Called with mu held.
-func (q *queue) give(w *Waiter, l *lease.Lease, h lease.Holder) (left *Attempt) {
+// give gives a waiter a lease, by its Holder. It returns the attempt that nobody needs any more, if there is
+// one. Called with mu held.
+func (q *queue) give(w *Waiter, h lease.Holder) (left *Attempt) {
 	q.remove(w)
 	w.given = h
-	q.leases.add(l)
 	if w.asker {
 		left = q.bequeath(w)
 	}
@@ -157,7 +162,7 @@ func (q *queue) give(w *Waiter, l *lease.Lease, h lease.Holder) (left *Attempt) 
 // serve gives the asker the lease of its attempt. Called with mu held.
 func (q *queue) serve(l *lease.Lease) {
 	q.attempt = nil
-	q.give(q.first, l, l.Holder())
+	q.give(q.first, l.Holder())
 }
 
 // bequeath gives the attempt of w, the asker, which was just removed, to the next waiter, place and all,

@@ -107,6 +107,7 @@ func (qs *Queues) Once(w *Waiter) (lease.Holder, error) {
 	}
 	w.tries = !inUse // else the holder, here, need not be asked whether it is
 	a := newAttempt(w)
+	defer qs.asksOutside(a)()
 	ctx, done := w.bound()
 	defer done()
 	l, r, err := qs.try(ctx, w, a, false)
@@ -114,7 +115,6 @@ func (qs *Queues) Once(w *Waiter) (lease.Holder, error) {
 		l, r, err = qs.try(ctx, w, a, false)
 	}
 	if l != nil {
-		qs.held(l)
 		return l.Holder(), nil
 	}
 	if err == nil && r.Status == store.Busy && r.Place > 0 {

@@ -24,6 +24,7 @@ type InFlight struct {
 	gap    time.Duration // between the last copy and the next: it doubles
 	due    time.Duration // the clock's time at which the next copy is sent; 0 if not known yet
 	copies int           // how many copies may still be sent
+	broken bool          // a copy ended without an answer: it may have run, or may still run
 }
 
 const (
@@ -182,6 +183,7 @@ func (f *InFlight) takeFirst(r *request) Answer {
 func (f *InFlight) takeOther(r *request) (Answer, bool) {
 	f.others = slices.DeleteFunc(f.others, func(o *request) bool { return o == r })
 	got := r.answer()
+	f.broken = f.broken || got.InDoubt
 	return got, got.Err == nil || store.Answered(got.Err)
 }
 
@@ -191,8 +193,9 @@ func (f *InFlight) Moved() bool { return f.first != nil && f.first.moved() }
 // Drop gives up the requests without an answer, and reports whether one of them may have run, or may
 // still run.
 func (f *InFlight) Drop() (mayRun bool) {
+	mayRun = f.broken
 	if f.first != nil {
-		mayRun = !f.first.drop()
+		mayRun = !f.first.drop() || mayRun
 	}
 	for _, r := range f.others {
 		mayRun = !r.drop() || mayRun

@@ -116,15 +116,18 @@ func TestCopies(t *testing.T) {
 	}
 }
 
-// TestCopyFails: how a copy ends tells nothing of the request, unless Redis has answered it.
+// TestCopyFails: how a copy ends tells nothing of the request, unless Redis has answered it, but that it may
+// run yet.
 func TestCopyFails(t *testing.T) {
 	for name, c := range map[string]struct {
-		copies error // of the copies
-		took   time.Duration
-		want   error
+		copies  error // of the copies
+		took    time.Duration
+		want    error
+		inDoubt bool
 	}{
-		"broken":  {io.EOF, 300 * ms, nil},
-		"refused": {errRefused, 201 * ms, errRefused},
+		"broken":   {io.EOF, 300 * ms, nil, true},
+		"not sent": {errDial, 300 * ms, nil, false},
+		"refused":  {errRefused, 201 * ms, errRefused, true}, // the first is under way
 	} {
 		t.Run(name, func(t *testing.T) {
 			onFake(t, func(t *testing.T, f *fake, s *Sender) {
@@ -136,9 +139,12 @@ func TestCopyFails(t *testing.T) {
 					}
 				}
 				began := time.Now()
-				_, err := s.Ask(t.Context(), call("a"))
-				if took := time.Since(began); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || took != c.took {
-					t.Errorf("%v after %v", err, took)
+				in := s.Prepare(t.Context(), call("a"))
+				in.Send(false)
+				got, _ := in.Wait(Events{})
+				took, inDoubt := time.Since(began), in.Drop() || got.InDoubt
+				if !errors.Is(got.Err, c.want) || (got.Err == nil) != (c.want == nil) || took != c.took || inDoubt != c.inDoubt {
+					t.Errorf("%v after %v, in doubt: %v", got.Err, took, inDoubt)
 				}
 			})
 		})

@@ -1,0 +1,19 @@
+package main
+
+// answerMutants are the rules of answers and messages that overtake each other, each broken.
+var answerMutants = []mutant{
+	{"a copy whose connection broke is forgotten", "internal/send/inflight.go",
+		"f.broken = f.broken || got.InDoubt", "", "internal/send:TestCopyFails"},
+	{"a lease is told that others wait only when its call has it", "internal/queue/attempt.go",
+		"q.leases.add(l) // from now on", "// from now on", "internal/queue:TestToldBeforeItHas"},
+	{"a single try is not told that others wait before its answer", "internal/queue/message.go",
+		"for _, a := range qs.outside[rest] {", "for _, a := range qs.outside[\"\"] {", "internal/queue:TestToldBeforeItHas"},
+	{"an older answer says that nobody waits", "internal/lease/pass.go",
+		"l.others = wait || l.told", "l.others = wait", "internal/queue:TestOlderAnswer"},
+	{"that others wait is believed for ever", "internal/lease/renew.go",
+		"l.told = false", "", "internal/queue:TestOlderAnswer"},
+	{"whose turn it is forgets that at an older answer", "internal/queue/attempt.go",
+		"a.next = min(a.next, a.turn)", "", "internal/queue:TestTurnBeforeAnswer"},
+	{"a turn that is over is waited for again", "internal/queue/ask.go",
+		"a.askNow, a.turn, a.busy = false, 0, w.queue != nil", "a.askNow, a.busy = false, w.queue != nil", "internal/queue:TestTurnBeforeAnswer"},
+}

@@ -1,0 +1,13 @@
+package main
+
+var answerTopics = []topic{
+	{"Answers and messages overtake each other: what is newer counts, and what may still run is undone.", []string{
+		"a copy whose connection broke is forgotten",
+		"a lease is told that others wait only when its call has it",
+		"a single try is not told that others wait before its answer",
+		"an older answer says that nobody waits",
+		"that others wait is believed for ever",
+		"whose turn it is forgets that at an older answer",
+		"a turn that is over is waited for again",
+	}},
+}
