@@ -102,6 +102,7 @@ func TestSubscriptionReplacedServer(t *testing.T) {
 		var link redistest.Link
 		to, link = e.linked()
 		e.acquire(to.Mutex("first"))
+		time.Sleep(time.Second) // the subscription works: one that is cut off while it begins takes its time
 		for i := range 3 {
 			link.Lose()
 			handOverAfter(e, from, to, 1500*time.Millisecond) // which tells, at the latest
