@@ -82,6 +82,16 @@ func passAround(e *rig.Env, sem *holdfast.Semaphore, n int) (stop func()) {
 
 const passTime = 20 * time.Millisecond // longer than permits are passed on while others wait
 
+// servedSoon gives back a session, and fails the test unless w has permits soon after.
+func servedSoon(e *rig.Env, s *holdfast.Session, w *waiter) {
+	e.T.Helper()
+	began := time.Now()
+	release(e, s)
+	s = w.get().Session
+	within(e, "the wait", time.Since(began)-passTime)
+	release(e, s)
+}
+
 // TestOthersWait: who waits for permits that the goroutines of another process pass among themselves gets
 // some within a few round trips, and not only when they are renewed.
 func TestOthersWait(t *testing.T) {
@@ -112,12 +122,7 @@ func TestOthersWaitSoon(t *testing.T) {
 		s := hold(e, here.TryAcquire)
 		stop := passAround(e, here, 4)
 		time.Sleep(3 * time.Millisecond)
-		w := wait(e, there.Acquire)
-		began := time.Now()
-		release(e, s)
-		s = w.get().Session
-		within(e, "the wait", time.Since(began)-passTime)
-		release(e, s)
+		servedSoon(e, s, wait(e, there.Acquire))
 		stop()
 	})
 }
@@ -137,11 +142,8 @@ func TestOthersWaitMeanwhile(t *testing.T) {
 		w = begin(e.Ctx(), e, sem(1).Acquire)
 		time.Sleep(time.Millisecond)
 		stop := passAround(e, sem(3), 4)
-		began := time.Now()
-		release(e, s)
-		s = w.get().Session
-		within(e, "the wait", time.Since(began)-passTime)
-		release(e, s, long)
+		servedSoon(e, s, w)
+		release(e, long)
 		stop()
 	})
 }
@@ -157,12 +159,7 @@ func TestOthersWaitClockBack(t *testing.T) {
 		ahead := fmt.Sprintf("%0*d", size, time.Now().Add(time.Hour).UnixMilli())
 		e.Must(e.Direct.HSet(e.Ctx(), "x", "=", sum[:at]+ahead+sum[at+size:]).Err())
 		stop := passAround(e, here, 4)
-		w := wait(e, there.Acquire)
-		began := time.Now()
-		release(e, s)
-		s = w.get().Session
-		within(e, "the wait", time.Since(began)-passTime)
-		release(e, s)
+		servedSoon(e, s, wait(e, there.Acquire))
 		stop()
 	})
 }
