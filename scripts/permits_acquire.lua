@@ -27,8 +27,8 @@ if field then
   end
   return 1, left_until(end_of(holder)), tonumber(sub(holder, 16, 31)), flags(A.q, true)
 end
--- A token that another attempt has was resumed: this request comes late.
-if withdrawn(OWNER) or holder == -2 then return -4, 0, 0, 0 end
+-- A token is an attempt's own: if another attempt has it, that has resumed it, and this request comes late.
+if withdrawn(OWNER) or holder == -2 and #OWNER == 36 then return -4, 0, 0, 0 end
 if holder == -3 then count_all({'t' .. TOKEN}) end -- forced out; it is given permits anew
 
 local want = sub(ARGV[3], #channel + 2, #channel + 21)
