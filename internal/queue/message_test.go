@@ -14,12 +14,23 @@ import (
 	"github.com/holdfast-go/holdfast/scripts"
 )
 
-// asks puts a call into its queue, as the asker with an attempt that has a place in Redis: the answer
-// to a request that was sent now said so, with the fence 1000 and the history "h".
-func (r *rig) asks(c *call) *Attempt {
+// enqueue puts a call into its queue.
+func (r *rig) enqueue(c *call) {
 	c.begin(r.qs)
 	r.qs.enqueue(&c.Waiter)
+}
+
+// comes puts a call into its queue, as the asker with an attempt that has not asked yet.
+func (r *rig) comes(c *call) *Attempt {
+	r.enqueue(c)
 	_, a, _, _ := r.qs.nextStep(&c.Waiter)
+	return a
+}
+
+// asks is comes for an attempt that has a place in Redis: the answer to a request that was sent now said so,
+// with the fence 1000 and the history "h".
+func (r *rig) asks(c *call) *Attempt {
+	a := r.comes(c)
 	a.Channel, a.queued, a.sent, a.seen, a.history, a.next = "channel", true, r.qs.Now(), 1000, "h", trust.Forever
 	c.woken()
 	return a

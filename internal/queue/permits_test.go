@@ -25,23 +25,16 @@ func (r *rig) permit(name string) *call {
 func TestPassBesideAnAnswer(t *testing.T) {
 	onFake(t, func(t *testing.T, _ *redistest.Fake, process func() *rig) {
 		r := process()
-		h, err := r.qs.Wait(&r.permit("a").Waiter)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := r.has(r.permit("a"))
 		first, next := r.permit("a"), r.permit("a")
-		for _, c := range []*call{first, next} {
-			c.begin(r.qs)
-			r.qs.enqueue(&c.Waiter)
-		}
-		_, a, _, _ := r.qs.nextStep(&first.Waiter)
+		a := r.comes(first)
+		r.enqueue(next)
 		time.Sleep(50 * time.Microsecond)
 		l, _, err := r.qs.try(context.Background(), &first.Waiter, a, true)
 		if l == nil {
 			t.Fatal(err)
 		}
 		time.Sleep(1030 * time.Nanosecond) // then the clock less 2% says what the answer's fence is
-		s := h.(*session)
 		if passed, _ := r.qs.Pass(s.lease, s); !passed {
 			t.Fatal("it was not passed on")
 		}
@@ -50,7 +43,7 @@ func TestPassBesideAnAnswer(t *testing.T) {
 		} else if fence := given.(*session).fence; fence <= l.Fence() {
 			t.Errorf("the next has the fence %d, and the first was given %d", fence, l.Fence())
 		}
-		if h, err = r.qs.onReply(&first.Waiter, a, l, nil); err != nil || h == nil || h.(*session).lease != l {
+		if h, err := r.qs.onReply(&first.Waiter, a, l, nil); err != nil || h == nil || h.(*session).lease != l {
 			t.Errorf("the first has %v, %v, and not what it was given", h, err)
 		}
 	})
@@ -61,18 +54,11 @@ func TestPassBesideAnAnswer(t *testing.T) {
 func TestPassBeforeItAsks(t *testing.T) {
 	onFake(t, func(t *testing.T, _ *redistest.Fake, process func() *rig) {
 		r := process()
-		h, err := r.qs.Wait(&r.permit("a").Waiter)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := r.has(r.permit("a"))
 		time.Sleep(time.Millisecond)
 		first, next := r.permit("a"), r.permit("a")
-		for _, c := range []*call{first, next} {
-			c.begin(r.qs)
-			r.qs.enqueue(&c.Waiter)
-		}
-		_, a, _, _ := r.qs.nextStep(&first.Waiter)
-		s := h.(*session)
+		a := r.comes(first)
+		r.enqueue(next)
 		if passed, _ := r.qs.Pass(s.lease, s); !passed || first.given == nil {
 			t.Fatalf("it was passed on: %v, the first has %v", passed, first.given)
 		}
@@ -84,7 +70,8 @@ func TestPassBeforeItAsks(t *testing.T) {
 		if l, _, err := r.qs.try(context.Background(), &first.Waiter, a, true); l != nil || err != nil {
 			t.Fatalf("the first has asked: %v, %v", l, err)
 		}
-		if h, err = r.qs.onReply(&first.Waiter, a, nil, nil); err != nil || h != first.given {
+		h, err := r.qs.onReply(&first.Waiter, a, nil, nil)
+		if err != nil || h != first.given {
 			t.Errorf("the first has %v, %v", h, err)
 		}
 		time.Sleep(time.Millisecond)

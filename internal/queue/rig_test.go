@@ -243,7 +243,13 @@ func (r *rig) wait(calls ...*call) <-chan result {
 // hold waits for the lock, and must get it.
 func (r *rig) hold(name string) *session {
 	r.t.Helper()
-	h, err := r.qs.Wait(&r.call(name).Waiter)
+	return r.has(r.call(name))
+}
+
+// has waits for what a call wants, which must get it.
+func (r *rig) has(c *call) *session {
+	r.t.Helper()
+	h, err := r.qs.Wait(&c.Waiter)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -25,13 +25,13 @@ func TestToldBeforeItHas(t *testing.T) {
 			alone(t, func(t *testing.T, r *rig) {
 				c := r.call("a")
 				c.terms.Linger = 5 * time.Second
-				c.begin(r.qs)
-				a := newAttempt(&c.Waiter)
+				var a *Attempt
 				if way.single {
+					c.begin(r.qs)
+					a = newAttempt(&c.Waiter)
 					defer r.qs.asksOutside(a)()
 				} else {
-					r.qs.enqueue(&c.Waiter)
-					_, a, _, _ = r.qs.nextStep(&c.Waiter)
+					a = r.comes(c)
 				}
 				a.Channel, a.epoch = "channel", 1
 				if way.before {
@@ -80,8 +80,7 @@ func TestOlderAnswer(t *testing.T) {
 		}
 		passed := func() bool {
 			next := r.call("a")
-			next.begin(r.qs)
-			r.qs.enqueue(&next.Waiter)
+			r.enqueue(next)
 			passed, _ := r.qs.Pass(s.lease, s.lease.Holder())
 			return passed
 		}
@@ -104,9 +103,7 @@ func TestOlderAnswer(t *testing.T) {
 func TestTurnBeforeAnswer(t *testing.T) {
 	alone(t, func(t *testing.T, r *rig) {
 		c := r.call("a")
-		c.begin(r.qs)
-		r.qs.enqueue(&c.Waiter)
-		_, a, _, _ := r.qs.nextStep(&c.Waiter)
+		a := r.comes(c)
 		a.Channel = "channel"
 		busy := store.Reply{Status: store.Busy, TTL: 10 * time.Second, Fence: 5, Place: 1}
 		asks := func() time.Duration {
@@ -132,9 +129,7 @@ func TestTurnBeforeAnswer(t *testing.T) {
 func TestLostBeforeServed(t *testing.T) {
 	alone(t, func(t *testing.T, r *rig) {
 		c := r.call("a")
-		c.begin(r.qs)
-		r.qs.enqueue(&c.Waiter)
-		_, a, _, _ := r.qs.nextStep(&c.Waiter)
+		a := r.comes(c)
 		l := r.answered(c, a)
 		_ = l.Lose(errStop)
 		if h, err := r.qs.onReply(&c.Waiter, a, l, nil); h != l.Holder() {
