@@ -129,10 +129,19 @@ func (c *Context[O]) Poll() {
 	if st != nil && st.std == nil {
 		return
 	}
-	// A standard context inside learns of the parent's end by itself. But a parent that looks at a
-	// clock of its own ends by being asked.
-	if err := c.parent.Err(); err != nil && st == nil {
+	// A parent that looks at a clock of its own ends by being asked.
+	switch err := c.parent.Err(); {
+	case err == nil:
+	case st == nil:
 		c.state.CompareAndSwap(nil, &state{err: err})
+	default:
+		// A standard context inside learns of the end from the goroutine that ends the parent. That one
+		// may not have come to it yet.
+		select {
+		case <-c.parent.Done():
+			<-st.std.Done()
+		default:
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ var protocolTopics = []topic{
 		"a lease is counted from the reply",
 		"no margin",
 		"Err does not look at the clock",
+		"a session is live while its parent's end is under way",
 		"sleep is not counted",
 		"a late answer brings a lease back",
 		"work begins under a lease that is nearly over",
@@ -227,6 +228,7 @@ var protocolTopics = []topic{
 		"a job's lock is not renewed when its scheduler has been stopped",
 		"a job begins under a lock that is lost",
 		"a run's context does not look at the clock",
+		"a run is live while its session's end is under way",
 	}},
 	{"WithReplicas counts an acquisition only when enough replicas have it.", []string{
 		"replicas are not counted",

@@ -65,12 +65,20 @@ func Within(parent context.Context, s *holdfast.Session) (_ context.Context, for
 
 // Err has the session look at the clock, which ends what is derived from it.
 func (w *within) Err() error {
-	_ = w.session.Err()
+	w.look()
 	return w.Context.Err()
 }
 
 // Done looks at the clock, as Err does.
 func (w *within) Done() <-chan struct{} {
-	_ = w.session.Err()
+	w.look()
 	return w.Context.Done()
+}
+
+// look waits if the session has ended and the context has not: another goroutine may be just about to
+// end what is derived from the session.
+func (w *within) look() {
+	if w.session.Err() != nil {
+		<-w.Context.Done()
+	}
 }

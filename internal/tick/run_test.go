@@ -3,6 +3,7 @@ package tick_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -83,6 +84,36 @@ func TestRunEndsWithTheLock(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRunEndsWithItsSession: the context of a run is done once its session's is, also while the goroutine
+// that ends the session has not yet come to it.
+func TestRunEndsWithItsSession(t *testing.T) {
+	onFake(t, func(t *testing.T, r *holdfasttest.Redis) {
+		j := job(r.Locker())
+		for range 20 {
+			run, err := j.InTurn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, _ := holdfast.FromContext(run.Context())
+			for range 10_000 { // it takes a while to tell so many
+				ctx, cancel := context.WithCancel(s.Context())
+				defer cancel()
+				_ = ctx
+			}
+			released := make(chan error, 1)
+			go func() { released <- s.Release(t.Context()) }()
+			for s.Context().Err() == nil {
+				runtime.Gosched()
+			}
+			if run.Context().Err() == nil {
+				t.Error("the run is live, and its session has ended")
+			}
+			must(t, <-released)
+			must(t, run.End())
+		}
+	})
 }
 
 // TestInTurn: runs wait in line for one another, and none is left out; the end of the context ends the
