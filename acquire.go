@@ -85,6 +85,9 @@ func (m *handle) begin(ctx context.Context, opts []Option) (c *call, err error) 
 	}
 	if nested && outer.Err() == nil { // one that has ended and ctx has not: they are apart
 		c.outer = outer.Context()
+		if all := outer.conf.all; all != nil && all.Err() == nil {
+			c.outer = all.Context()
+		}
 	}
 	c.Retry, c.Limit, c.Limited = conf.Retry, conf.Wait, conf.HasWait
 	if conf.observer != nil {

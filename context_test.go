@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -140,37 +139,6 @@ func TestContextRaces(t *testing.T) {
 				if cause != causes[0] || !errors.Is(cause, why) && !errors.Is(cause, holdfast.ErrReleased) {
 					t.Fatalf("causes differ: %v", causes)
 				}
-			}
-		}
-	})
-}
-
-// TestContextEndsWithOuter: a context that comes from another session's is done once that is, also while
-// the goroutine that ends the other session has not yet come to it.
-func TestContextEndsWithOuter(t *testing.T) {
-	onFake(t, func(t *testing.T, e *env) {
-		l := e.locker()
-		for range 20 {
-			outer := e.acquire(l.Mutex("outer"))
-			inner, err := l.Mutex("inner").Acquire(outer.Context())
-			e.must(err)
-			_ = inner.Context().Done() // from now on it has a standard context, which learns of the end from the outer one
-			for range 10_000 {         // which takes a while to tell so many
-				ctx, cancel := context.WithCancel(outer.Context())
-				defer cancel()
-				_ = ctx
-			}
-			released := make(chan error, 1)
-			go func() { released <- outer.Release(e.ctx()) }()
-			for outer.Context().Err() == nil {
-				runtime.Gosched()
-			}
-			if inner.Context().Err() == nil {
-				t.Error("it is live, and the context that it comes from is done")
-			}
-			e.must(<-released)
-			if err := inner.Release(e.ctx()); err != nil {
-				t.Error(err)
 			}
 		}
 	})

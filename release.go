@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast-go/holdfast/internal/endctx"
 )
 
 // Release ends the session and gives the lock back, in this order: the context is done, with
@@ -57,7 +59,7 @@ type Group struct {
 // function of any group of the session is running, and keep the lock while they do.
 func (s *Session) Group() (*Group, context.Context) {
 	g, ctx := errgroup.WithContext(&s.ctx)
-	return &Group{g, s}, ctx
+	return &Group{g, s}, endctx.Looking(ctx, &s.ctx)
 }
 
 // Go calls f in a new goroutine, as [errgroup.Group.Go] does.

@@ -41,7 +41,8 @@ func FromContext(ctx context.Context) (*Session, bool) {
 func (s *Session) held() time.Duration { return s.m.l.engine.Clock.Now() - s.began }
 
 // Context returns the session's context. It is derived from the one given to Acquire, and is
-// done when the session ends; [context.Cause] returns the reason.
+// done when the session ends; [context.Cause] returns the reason. A process that was frozen finds that at its
+// first look at this context, or a group's; at one that the caller made of it, up to milliseconds later.
 func (s *Session) Context() context.Context { return &s.ctx }
 
 // Draining returns a channel that is closed when the work shall start nothing new: with
@@ -49,7 +50,7 @@ func (s *Session) Context() context.Context { return &s.ctx }
 // is the same, and it is Done.
 func (s *Session) Draining() <-chan struct{} {
 	if d, ok := s.ctx.Parent().(*endctx.Delayed); ok {
-		return d.Begun()
+		return d.Begun(s.ctx.Err() != nil)
 	}
 	return s.Done()
 }
@@ -104,10 +105,11 @@ func (s *Session) check(ctx context.Context) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	if err := s.lease.Check(s.asker(ctx)); err != nil {
-		return err
+	err := s.lease.Check(s.asker(ctx))
+	if cause := s.Err(); cause != nil { // which matters more than an answer that may be late
+		return cause
 	}
-	return s.Err() // a late answer does not bring a session back
+	return err
 }
 
 // asker sends requests that are safe to repeat: see [send.Sender.AskWhile].
@@ -168,8 +170,8 @@ func (s *Session) extend(ctx context.Context, d time.Duration, replace bool) err
 		return ErrNoExpiry
 	}
 	err := s.lease.Extend(s.holder(), d, replace, s.asker(ctx))
-	if err == lease.ErrOvertaken && s.Err() != nil {
-		return s.Err() // the end matters more
+	if cause := s.Err(); err != nil && cause != nil {
+		return cause // the end matters more: what was found may be a release of ours
 	}
 	return err
 }

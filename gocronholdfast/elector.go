@@ -109,9 +109,9 @@ func (e *Elector) Task(fn func(ctx context.Context) error) gocron.Task {
 			return fmt.Errorf("gocronholdfast: run a job under lock %q: %w", e.name, ErrNotLeader)
 		}
 		over := make(chan struct{})
-		defer close(over)
 		group, _ := s.Group()
-		group.Go(func() error { <-over; return nil }) // ends with the task; the session's release waits for it
+		defer func() { close(over); _ = group.Wait() }() // without Wait the session would keep the group's context
+		group.Go(func() error { <-over; return nil })    // ends with the task; the session's release waits for it
 		ctx, forget := tick.Within(ctx, s)
 		defer forget()
 		return tick.Do(ctx, s, fn) // in this goroutine: gocron may recover from a panic

@@ -3,6 +3,7 @@ package gocronholdfast_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -202,5 +203,29 @@ func TestElectorFails(t *testing.T) {
 			}
 		}
 		r.AllowHeld("scheduler")
+	})
+}
+
+// TestTaskLeavesNothing: what a term keeps of the tasks that have run does not grow with their number.
+func TestTaskLeavesNothing(t *testing.T) {
+	onFake(t, func(t *testing.T, r *holdfasttest.Redis) {
+		e := elector(t, r.Locker())
+		r.WaitHeld("scheduler")
+		var runs atomic.Int64
+		scheduler(t, gocron.WithDistributedElector(e), 10*time.Millisecond, e.Task(func(context.Context) error { runs.Add(1); return nil }))
+		look := func() (n, objects int64) {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return runs.Load(), int64(m.HeapObjects)
+		}
+		time.Sleep(10 * time.Second)
+		n, before := look()
+		time.Sleep(30 * time.Second)
+		more, after := look()
+		if more -= n; more < 1000 || after-before > more/2 {
+			t.Errorf("%d objects more after %d runs", after-before, more)
+		}
 	})
 }

@@ -59,8 +59,11 @@ func (d *Delayed) onEnd(ctx context.Context) {
 	}
 }
 
-// Begun is closed when the parent has ended, or the Delayed.
-func (d *Delayed) Begun() <-chan struct{} {
+// Begun is closed when the parent has ended, or the Delayed; over says that the owner's Context has.
+func (d *Delayed) Begun(over bool) <-chan struct{} {
+	if over {
+		d.stop() // whoever ended that may not have come to it yet
+	}
 	d.look()
 	return d.begun
 }
@@ -94,6 +97,9 @@ func (d *Delayed) look() {
 		return
 	}
 	outerOver := d.outer != nil && d.outer.Err() != nil // first: this look may end the parent
+	if outerOver {
+		settle(d.outer)
+	}
 	if d.parent.Err() == nil {
 		return
 	}

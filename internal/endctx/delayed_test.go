@@ -50,7 +50,7 @@ func TestDelayed(t *testing.T) {
 
 func begun(d *endctx.Delayed) bool {
 	select {
-	case <-d.Begun():
+	case <-d.Begun(false):
 		return true
 	default:
 		return false

@@ -74,7 +74,9 @@ func (c *Context[O]) Err() error {
 		return err
 	}
 	c.owner.Look()
-	c.Poll()
+	if c.poll() {
+		settle(c.parent)
+	}
 	return c.Noted()
 }
 
@@ -85,6 +87,8 @@ func (c *Context[O]) Value(key any) any {
 		return v
 	case ours:
 		return c.parent.Value(key)
+	case key == any(settleKey{}):
+		return c
 	}
 	// Among the other keys is the one by which package context finds the standard context, to
 	// attach a child to it or to ask for the cause.
@@ -123,26 +127,26 @@ func (c *Context[O]) Noted() error {
 }
 
 // Poll notes the parent's end. The parent may be anybody's, and look at an owner of its own: so no
-// mutex may be held.
+// mutex may be held. It waits for nobody: the watchdog, which serves all, calls it.
 func (c *Context[O]) Poll() {
+	c.poll()
+}
+
+// poll is Poll. It reports whether the parent has ended and it is left to whoever ends that to tell the
+// standard context inside.
+func (c *Context[O]) poll() (told bool) {
 	st := c.state.Load()
 	if st != nil && st.std == nil {
-		return
+		return false
 	}
-	// A parent that looks at a clock of its own ends by being asked.
-	switch err := c.parent.Err(); {
+	err := c.parent.Err() // one that looks at a clock of its own ends by being asked
+	switch {
 	case err == nil:
-	case st == nil:
-		c.state.CompareAndSwap(nil, &state{err: err})
-	default:
-		// A standard context inside learns of the end from the goroutine that ends the parent. That one
-		// may not have come to it yet.
-		select {
-		case <-c.parent.Done():
-			<-st.std.Done()
-		default:
-		}
+		return false
+	case st == nil && c.state.CompareAndSwap(nil, &state{err: err}):
+		return false
 	}
+	return c.state.Load().std != nil
 }
 
 // End ends the context with a cause, if it has not ended. No mutex may be held: see Poll.
@@ -162,6 +166,23 @@ func (c *Context[O]) end(end *state) {
 	}
 	if d, ok := c.parent.(*Delayed); ok {
 		d.stop()
+	}
+}
+
+type settleKey struct{}
+
+// settle waits, if the next Context above has ended, until whoever ended it has told all that comes from it:
+// one who looks in between must not find that live. Package context tells them with a mutex held, and
+// calls nothing of others meanwhile.
+func settle(ctx context.Context) {
+	if c, ok := ctx.Value(settleKey{}).(interface{ settle() }); ok {
+		c.settle()
+	}
+}
+
+func (c *Context[O]) settle() {
+	if st := c.state.Load(); st != nil && st.std != nil && st.std.Err() != nil {
+		st.cancel(nil) // takes the mutex, and changes nothing
 	}
 }
 

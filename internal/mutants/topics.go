@@ -9,14 +9,13 @@ type topic struct {
 	mutants []string
 }
 
-var topics = slices.Concat(protocolTopics, answerTopics, permitTopics, graceTopics, commandTopics)
+var topics = slices.Concat(protocolTopics, endTopics, answerTopics, permitTopics, graceTopics, commandTopics)
 
 var protocolTopics = []topic{
 	{"A lease is trusted from before its request was sent, less the margin, on a clock that counts sleep.", []string{
 		"a lease is counted from the reply",
 		"no margin",
 		"Err does not look at the clock",
-		"a session is live while its parent's end is under way",
 		"sleep is not counted",
 		"a late answer brings a lease back",
 		"work begins under a lease that is nearly over",
@@ -227,8 +226,6 @@ var protocolTopics = []topic{
 		"a try for a tick takes as long as it may",
 		"a job's lock is not renewed when its scheduler has been stopped",
 		"a job begins under a lock that is lost",
-		"a run's context does not look at the clock",
-		"a run is live while its session's end is under way",
 	}},
 	{"WithReplicas counts an acquisition only when enough replicas have it.", []string{
 		"replicas are not counted",

@@ -142,12 +142,13 @@ func (r *Releaser) finish(ctx context.Context, h Holder, how way, last func(cont
 	}
 }
 
-// end ends h, unless its time was up before.
+// end ends h, unless its time was up before. If another goroutine is ending it, end waits until all that
+// comes from its context has been told: before that the lease must not go to another.
 func (r *Releaser) end(h Holder, how way) {
 	if !h.Ended() {
 		h.Lease().Look()
-		h.EndAs(ends[how])
 	}
+	h.EndAs(ends[how])
 }
 
 // await waits for the functions that run under h while its lease is renewed.

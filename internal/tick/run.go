@@ -51,34 +51,8 @@ func Do(ctx context.Context, s *holdfast.Session, fn func(context.Context) error
 	return err
 }
 
-// within is a session's context that ends with another, too.
-type within struct {
-	context.Context
-	session context.Context
-}
-
 // Within returns the context of a session, which ends with parent, too. forget has both forget it.
 func Within(parent context.Context, s *holdfast.Session) (_ context.Context, forget func()) {
 	ctx, forget := endctx.Either(s.Context(), parent)
-	return &within{ctx, s.Context()}, forget
-}
-
-// Err has the session look at the clock, which ends what is derived from it.
-func (w *within) Err() error {
-	w.look()
-	return w.Context.Err()
-}
-
-// Done looks at the clock, as Err does.
-func (w *within) Done() <-chan struct{} {
-	w.look()
-	return w.Context.Done()
-}
-
-// look waits if the session has ended and the context has not: another goroutine may be just about to
-// end what is derived from the session.
-func (w *within) look() {
-	if w.session.Err() != nil {
-		<-w.Context.Done()
-	}
+	return endctx.Looking(ctx, s.Context()), forget
 }

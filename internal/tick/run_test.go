@@ -86,6 +86,25 @@ func TestRunEndsWithTheLock(t *testing.T) {
 	}
 }
 
+// TestNoRunAfterTheEnd: no job begins once the caller's context has ended.
+func TestNoRunAfterTheEnd(t *testing.T) {
+	onFake(t, func(t *testing.T, r *holdfasttest.Redis) {
+		j := job(r.Locker())
+		for range 50 {
+			ctx, cancel := context.WithCancel(t.Context())
+			run, err := j.InTurn(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cancel()
+			if err := run.Do(func(context.Context) error { t.Error("it has begun"); return nil }); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+			must(t, run.End())
+		}
+	})
+}
+
 // TestRunEndsWithItsSession: the context of a run is done once its session's is, also while the goroutine
 // that ends the session has not yet come to it.
 func TestRunEndsWithItsSession(t *testing.T) {
