@@ -13,6 +13,12 @@ local function give_permits(owner, info, ms)
   return fence, ahead
 end
 
+-- has_permits tells whether an attempt that waits has its permits: it has asked while unsettled.
+local function has_permits(waiter)
+  local holder = UNSETTLED == false and call('HGET', NAME, 't' .. waiter)
+  return holder and end_of(holder) > NOW_MS
+end
+
 -- grant_waiting gives permits to those who wait, in the order of the queue, and to the asker, if there is
 -- one, in its place or, if it has none, after all others. Whoever does not fit is not overtaken. It
 -- returns the asker's fence, nil if it gets nothing, whether that is ahead of the clock, and those who
@@ -33,8 +39,7 @@ local function grant_waiting(asker, info, ms, single)
       if not fits(sub(info, #split_info(info) + 2)) then break end
       fence, ahead = give_permits(asker, info, ms)
       gone[#gone + 1] = waiter
-    elseif not data or tonumber(sub(data, 1, 15)) < NOW_MS
-      or UNSETTLED == false and call('HGET', NAME, 't' .. waiter) then -- it has asked while unsettled
+    elseif not data or tonumber(sub(data, 1, 15)) < NOW_MS or has_permits(waiter) then
       gone[#gone + 1] = waiter
     elseif USED >= LIMIT then
       break

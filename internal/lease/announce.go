@@ -38,8 +38,7 @@ func (l *Lease) announcement(now time.Duration, out []Request) []Request {
 	if l.hasChannel.Load() || channel == "" {
 		return out
 	}
-	l.told = false
-	r := Request{Lease: l, epoch: epoch, announce: true}
+	r := Request{Lease: l, epoch: epoch, told: l.told, announce: true}
 	r.Sent, r.Bound = now, l.trust.Until()-now
 	if l.trust.Until() == trust.Forever {
 		r.Bound = l.terms.Every()
@@ -56,7 +55,7 @@ func (l *Lease) announced(r *Request, now time.Duration, reply store.Reply, err 
 	}
 	if reply.Status == store.Held {
 		l.hasChannel.Store(true)
-		l.Others(reply.Others, r.epoch)
+		l.Others(reply.Others, r.epoch, r.told)
 	}
 	_ = l.Answered(0, r.Sent, now, reply)
 }

@@ -130,10 +130,10 @@ type Lease struct {
 	resting     bool // see Rest
 	announce    bool // Redis is to be told the channel, announceAfter the grant
 	others      bool // others wait for it, as of epoch
-	told        bool // so a message has said since the last request was made that tells
 	replicated  bool // as many replicas have it as the terms ask for
 	inDoubt     bool // not under mu: a request of the attempt may still be under way: leave a tombstone
 	passes      int32
+	told        uint32 // how many messages have said that others wait
 	holder      Holder
 	trust       trust.Lease
 	failure     error         // of the last renewal, if it failed

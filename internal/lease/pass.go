@@ -132,11 +132,11 @@ func (l *Lease) Replicated() {
 	l.mu.Unlock()
 }
 
-// Others notes whether others wait, as an answer said to a request that was sent in that epoch of
-// the subscription.
-func (l *Lease) Others(wait bool, epoch uint64) {
+// Others notes whether others wait, as an answer said to a request that was made in that epoch of the
+// subscription, after so many messages that others wait. That nobody does it may say of before the next one.
+func (l *Lease) Others(wait bool, epoch uint64, told uint32) {
 	l.mu.Lock()
-	l.others = wait || l.told
+	l.others = wait || l.told != told
 	if l.hasChannel.Load() {
 		l.epoch = epoch
 	}
@@ -150,6 +150,7 @@ func (l *Lease) Others(wait bool, epoch uint64) {
 // OthersWait notes that others wait, as a message said.
 func (l *Lease) OthersWait() {
 	l.mu.Lock()
-	l.others, l.told = true, true
+	l.others = true
+	l.told++
 	l.mu.Unlock()
 }

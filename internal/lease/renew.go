@@ -56,6 +56,7 @@ type Request struct {
 	Call  *store.Call
 
 	epoch    uint64 // of the subscription
+	told     uint32 // how many messages had said that others wait
 	announce bool   // it tells Redis the channel, and renews nothing
 }
 
@@ -88,8 +89,7 @@ func (l *Lease) Due(now time.Duration, out []Request) (_ []Request, next time.Du
 func (l *Lease) renewal(now time.Duration) Request {
 	env, terms := l.lock.Env, &l.terms.Terms
 	_, epoch := env.Channel()
-	l.told = false
-	r := Request{Lease: l, epoch: epoch}
+	r := Request{Lease: l, epoch: epoch, told: l.told}
 	r.Renewal = l.trust.Renew(terms, l.pace(), now, env.Patience(l.lock.Name))
 	fence, numbered := l.unknownFence(), uint32(0)
 	if r.Numbered {
@@ -134,7 +134,7 @@ func (r *Request) Answer(now time.Duration, reply store.Reply, err error) {
 	case err != nil:
 		l.failed(r.Number, err)
 	case r.Call != nil:
-		l.Others(reply.Others, r.epoch)
+		l.Others(reply.Others, r.epoch, r.told)
 		l.renewed(r, now, reply)
 	case !l.exposed():
 		l.renewed(r, now, reply)

@@ -91,11 +91,11 @@ func TestRestEnds(t *testing.T) {
 		w, h := newWorld(t), &hold{terms: terms}
 		l := w.granted(h)
 		r := letRest(l, h)
-		l.Others(false, w.epoch)
+		l.Others(false, w.epoch, 0)
 		if w.restOver != 0 {
 			t.Error("it may rest no longer, though nobody waits")
 		}
-		if l.Others(true, w.epoch); w.restOver != 1 {
+		if l.Others(true, w.epoch, 0); w.restOver != 1 {
 			t.Error("others wait, and it rests on")
 		}
 		time.Sleep(3 * time.Second)

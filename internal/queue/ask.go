@@ -21,7 +21,7 @@ func (qs *Queues) try(ctx context.Context, w *Waiter, a *Attempt, queue bool) (*
 		return nil, store.Reply{}, nil
 	}
 	a.Channel, a.epoch = qs.Notify.Channel()
-	a.askNow, a.turn, a.busy = false, 0, w.queue != nil
+	a.askNow, a.turn, w.busy = false, 0, true
 	a.inFlight++
 	request := a.Attempt
 	qs.mu.Unlock()
@@ -44,6 +44,19 @@ func (qs *Queues) try(ctx context.Context, w *Waiter, a *Attempt, queue bool) (*
 	l, report, err := qs.answered(w, a, got.Sent, r, err)
 	qs.Notify.Report(report)
 	return l, r, err
+}
+
+// askAside asks once for a waiter that is not the asker: it stays in the queue, and takes no place in Redis's.
+// What it is given its next step finds, and an error is the asker's to meet.
+func (qs *Queues) askAside(w *Waiter, a *Attempt) {
+	defer qs.asksOutside(a)()
+	ctx, done := w.bound()
+	defer done()
+	l, _, err := qs.try(ctx, w, a, false)
+	_, _ = qs.onReply(w, a, l, err)
+	if l == nil {
+		qs.withdraw(a)
+	}
 }
 
 // confirm takes the expiry from a lock that was granted for a short TTL: had the answer to a first

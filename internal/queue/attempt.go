@@ -25,11 +25,11 @@ type Attempt struct {
 	lock  *lease.Lock
 	terms *lease.Terms
 	retry time.Duration // the least pause after a failure, and between tries that nobody can tell
+	aside bool          // it is one waiter's, which asks beside the asker
 
 	// Under the mutex of Queues.
 	inDoubt  bool          // a request's outcome is unknown: it may have run, or may still run
 	inFlight int           // requests without an answer
-	busy     bool          // the asker is between a request and what it does with the answer
 	queued   bool          // the last answer was that it has a place in Redis's queue
 	sent     time.Duration // when the request of that answer was sent
 	seen     int64         // the largest fence by then
@@ -195,7 +195,7 @@ func (qs *Queues) claim(w *Waiter) bool {
 		return false
 	}
 	w.How = Granted
-	w.queue.serve(l)
+	w.queue.serve(w, a, l)
 	return true
 }
 

@@ -88,19 +88,17 @@ func (qs *Queues) wanting(l *lease.Lease) (*queue, *Waiter) {
 	if q == nil || !q.leases.has(l) || q.first == nil {
 		return nil, nil
 	}
-	switch w := q.first; {
-	case !w.asker:
-		return q, w
-	case !l.Shared():
+	w := q.first
+	if w.asker && !l.Shared() {
 		return nil, nil
-	case q.attempt != nil && q.attempt.busy:
-		if next := w.next; next != nil && q.attempt.terms.Same(next.terms()) {
-			return q, next
-		}
-		return q, nil
-	default:
-		return q, w
 	}
+	for w.busy {
+		if w.next == nil || !w.terms().Same(w.next.terms()) {
+			return q, nil
+		}
+		w = w.next
+	}
+	return q, w
 }
 
 // Successor returns the attempt that takes a place in Redis's queue when the lease is released there,
@@ -148,7 +146,7 @@ func (qs *Queues) released(l *lease.Lease, successor *Attempt, sent time.Duratio
 		q.hasAnswered = true
 		if next, _ := qs.hold(successor, q.first, sent, r); next != nil {
 			q.first.How = Granted
-			q.serve(next)
+			q.serve(q.first, successor, next)
 			return report
 		}
 	case r.Status == store.Held:

@@ -84,3 +84,23 @@ func TestPassBeforeItAsks(t *testing.T) {
 		}
 	})
 }
+
+// TestPassAfterAnAnswer: one whose answer gave it nothing is passed permits.
+func TestPassAfterAnAnswer(t *testing.T) {
+	onFake(t, func(t *testing.T, _ *redistest.Fake, process func() *rig) {
+		r := process()
+		s := r.has(r.permit("a"))
+		time.Sleep(time.Millisecond)
+		first := r.permit("a")
+		a := r.comes(first)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // it asks no server
+		l, _, err := r.qs.try(ctx, &first.Waiter, a, true)
+		if _, err := r.qs.onReply(&first.Waiter, a, l, err); err == nil {
+			t.Fatal("there was an answer")
+		}
+		if passed, _ := r.qs.Pass(s.lease, s); !passed || first.given == nil {
+			t.Errorf("it was passed on: %v, the first has %v", passed, first.given)
+		}
+	})
+}

@@ -159,10 +159,31 @@ func (q *queue) give(w *Waiter, h lease.Holder) (left *Attempt) {
 	return left
 }
 
-// serve gives the asker the lease of its attempt. Called with mu held.
-func (q *queue) serve(l *lease.Lease) {
-	q.attempt = nil
-	q.give(q.first, l.Holder())
+// serve gives w the lease of the attempt by which it asked. Called with mu held.
+func (q *queue) serve(w *Waiter, a *Attempt, l *lease.Lease) {
+	if q.attempt == a {
+		q.attempt = nil
+	}
+	q.give(w, l.Holder())
+	if l.Shared() && w.How == Asked {
+		q.spread()
+	}
+}
+
+// mostAside is how many waiters ask beside the asker for each that had permits which were free.
+const mostAside = 2
+
+// spread has the next waiters ask beside the asker: where permits were free there may be more, and one
+// request after another would take a round trip for each. Called with mu held.
+func (q *queue) spread() {
+	n := 0
+	for w := q.first; w != nil && n < mostAside; w = w.next {
+		if !w.asker && !w.aside && !w.busy {
+			w.aside = true
+			w.notify()
+			n++
+		}
+	}
 }
 
 // bequeath gives the attempt of w, the asker, which was just removed, to the next waiter, place and all,

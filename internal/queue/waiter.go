@@ -54,6 +54,8 @@ type Waiter struct {
 	queue      *queue
 	prev, next *Waiter
 	asker      bool
+	aside      bool          // it may ask once beside the asker: see spread
+	busy       bool          // it is between a request and what it does with the answer
 	given      lease.Holder  // which now holds the lock
 	failed     error         // what Redis said to the asker, and would say to this one
 	wake       chan struct{} // capacity 1: something of the above, or of the attempt, changed
@@ -172,6 +174,9 @@ func (w *Waiter) wait() (lease.Holder, error) {
 			if !w.lastTry || a == nil {
 				continue
 			}
+		case a.aside:
+			qs.askAside(w, a)
+			continue
 		}
 		ctx, done := w.bound()
 		l, r, err := qs.try(ctx, w, a, !w.lastTry || qs.followed(w))
@@ -239,6 +244,11 @@ func (qs *Queues) nextStep(w *Waiter) (h lease.Holder, a *Attempt, at time.Durat
 		return w.given, nil, 0, nil
 	case w.failed != nil && (!w.asker || w.told):
 		return nil, nil, 0, w.failed
+	case !w.asker && w.aside:
+		w.aside = false
+		a = newAttempt(w)
+		a.aside = true
+		return nil, a, 0, nil
 	case !w.asker:
 		return nil, nil, trust.Forever, nil
 	}
@@ -260,14 +270,15 @@ func (qs *Queues) onReply(w *Waiter, a *Attempt, l *lease.Lease, err error) (lea
 	qs.mu.Lock()
 	defer qs.mu.Unlock()
 	q := w.queue
+	w.busy = false
 	if w.given != nil { // by a message, by the release with which the attempt was sent, or before it could ask
 		return w.given, nil // and the attempt may be another's by now
 	}
-	a.busy = false
 	switch {
 	case l != nil:
 		q.hasAnswered = true
-		q.serve(l)
+		q.serve(w, a, l)
+		qs.tidy(l.Key(), q) // the lease may have been lost since the answer came
 		return w.given, nil
 	case err != nil:
 		// Back off to a second: many waiters must not keep a server down.
