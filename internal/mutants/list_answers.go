@@ -6,7 +6,7 @@ var answerMutants = []mutant{
 		"f.broken = f.broken || got.InDoubt", "", "internal/send:TestCopyFails"},
 	{"a lease is told that others wait only when its call has it", "internal/queue/attempt.go",
 		"q.leases.add(l) // from now on", "// from now on", "internal/queue:TestToldBeforeItHas"},
-	{"a lease that is lost before its call has it leaves a queue behind", "internal/queue/waiter.go",
+	{"a lease that is lost before its call has it leaves a queue behind", "internal/queue/ask.go",
 		"qs.tidy(l.Key(), q) // the lease", "// the lease", "internal/queue:TestLostBeforeServed"},
 	{"a single try is not told that others wait before its answer", "internal/queue/message.go",
 		"for _, a := range qs.outside[rest] {", "for _, a := range qs.outside[\"\"] {", "internal/queue:TestToldBeforeItHas"},

@@ -20,6 +20,7 @@ var permitTopics = []topic{
 		"permits are passed to one whose answer may give it some",
 		"one who has had an answer is passed no permits",
 		"permits that are free are taken one round trip after another",
+		"one who asked beside another leaves that one's place in Redis",
 		"who asked while unsettled loses its place by a lease that has ended",
 		"of those who hold permits only the first's process is told that others wait",
 		"who holds permits is not told that others wait",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-go/holdfast/internal/backoff"
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/notify"
 	"github.com/holdfast-go/holdfast/internal/send"
@@ -57,6 +58,44 @@ func (qs *Queues) askAside(w *Waiter, a *Attempt) {
 	if l == nil {
 		qs.withdraw(a)
 	}
+}
+
+// onReply takes what came of a try: the lock, or when to ask again.
+func (qs *Queues) onReply(w *Waiter, a *Attempt, l *lease.Lease, err error) (lease.Holder, error) {
+	h, left, err := qs.replied(w, a, l, err)
+	if left != nil {
+		qs.withdraw(left)
+	}
+	return h, err
+}
+
+// replied is onReply. It returns the attempt that nobody needs any more, if there is one.
+func (qs *Queues) replied(w *Waiter, a *Attempt, l *lease.Lease, err error) (_ lease.Holder, left *Attempt, _ error) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	q := w.queue
+	w.busy = false
+	if w.given != nil { // by a message, by the release with which the attempt was sent, or before it could ask
+		return w.given, nil, nil // and the attempt may be another's by now
+	}
+	switch {
+	case l != nil:
+		q.hasAnswered = true
+		left = q.serve(w, a, l)
+		qs.tidy(l.Key(), q) // the lease may have been lost since the answer came
+		return w.given, left, nil
+	case err != nil:
+		// Back off to a second: many waiters must not keep a server down.
+		most := time.Second
+		if store.Moving(err) {
+			most = send.MovingPause
+		}
+		a.next = qs.Now() + backoff.Jitter(backoff.After(a.failures, a.retry, most))
+		a.failures++
+	default:
+		q.hasAnswered = true
+	}
+	return nil, nil, err
 }
 
 // confirm takes the expiry from a lock that was granted for a short TTL: had the answer to a first

@@ -104,3 +104,47 @@ func TestPassAfterAnAnswer(t *testing.T) {
 		}
 	})
 }
+
+// TestAsideLeavesNothing: one who has permits by a request beside the asker's, and has inherited the asker's
+// attempt meanwhile, leaves that to the next, and if there is none no place in Redis.
+func TestAsideLeavesNothing(t *testing.T) {
+	for _, followed := range []bool{false, true} {
+		onFake(t, func(t *testing.T, _ *redistest.Fake, process func() *rig) {
+			other, r := process(), process()
+			other.has(other.permit("a"))
+			first, aside, last := r.permit("a"), r.permit("a"), r.permit("a")
+			a := r.comes(first)
+			r.enqueue(aside)
+			if followed {
+				r.enqueue(last)
+			}
+			own := newAttempt(&aside.Waiter)
+			own.aside = true
+			ctx := context.Background()
+			l, _, err := r.qs.try(ctx, &aside.Waiter, own, false)
+			if l == nil {
+				t.Fatal(err)
+			}
+			if got, _, err := r.qs.try(ctx, &first.Waiter, a, true); got != nil || err != nil || !a.queued {
+				t.Fatalf("it has no place: %v, %v", got, err)
+			}
+			_, _ = r.qs.onReply(&first.Waiter, a, nil, nil)
+			if _, left := r.qs.leave(&first.Waiter); left != nil || r.qs.of[aside.Lock.Key()].attempt != a {
+				t.Fatal("nobody has inherited the attempt")
+			}
+			if h, err := r.qs.onReply(&aside.Waiter, own, l, nil); err != nil || h == nil {
+				t.Fatalf("%v, %v", h, err)
+			}
+			time.Sleep(time.Second)
+			got, err := r.qs.Send.Ask(ctx, r.qs.Store.InspectQueue(aside.Lock.Keys()))
+			if err != nil || len(got.Queue) > 0 != followed {
+				t.Errorf("%d wait in Redis, somebody here: %v; %v", len(got.Queue), followed, err)
+			}
+			if followed {
+				if _, attempt, _, _ := r.qs.nextStep(&last.Waiter); attempt != a {
+					t.Error("the next has another attempt")
+				}
+			}
+		})
+	}
+}

@@ -159,15 +159,18 @@ func (q *queue) give(w *Waiter, h lease.Holder) (left *Attempt) {
 	return left
 }
 
-// serve gives w the lease of the attempt by which it asked. Called with mu held.
-func (q *queue) serve(w *Waiter, a *Attempt, l *lease.Lease) {
+// serve gives w the lease of the attempt by which it asked. It returns the attempt that nobody needs any more, if
+// there is one: w may have asked beside the asker, and have inherited that one's attempt since. Called with mu
+// held.
+func (q *queue) serve(w *Waiter, a *Attempt, l *lease.Lease) (left *Attempt) {
 	if q.attempt == a {
 		q.attempt = nil
 	}
-	q.give(w, l.Holder())
+	left = q.give(w, l.Holder())
 	if l.Shared() && w.How == Asked {
 		q.spread()
 	}
+	return left
 }
 
 // mostAside is how many waiters ask beside the asker for each that had permits which were free.

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/holdfast-go/holdfast/internal/backoff"
 	"github.com/holdfast-go/holdfast/internal/lease"
 	"github.com/holdfast-go/holdfast/internal/operr"
-	"github.com/holdfast-go/holdfast/internal/send"
 	"github.com/holdfast-go/holdfast/internal/store"
 	"github.com/holdfast-go/holdfast/internal/trust"
 )
@@ -263,33 +261,4 @@ func (qs *Queues) nextStep(w *Waiter) (h lease.Holder, a *Attempt, at time.Durat
 		at = a.next
 	}
 	return nil, a, at, nil
-}
-
-// onReply takes what came of a try of the asker: the lock, or when to ask again.
-func (qs *Queues) onReply(w *Waiter, a *Attempt, l *lease.Lease, err error) (lease.Holder, error) {
-	qs.mu.Lock()
-	defer qs.mu.Unlock()
-	q := w.queue
-	w.busy = false
-	if w.given != nil { // by a message, by the release with which the attempt was sent, or before it could ask
-		return w.given, nil // and the attempt may be another's by now
-	}
-	switch {
-	case l != nil:
-		q.hasAnswered = true
-		q.serve(w, a, l)
-		qs.tidy(l.Key(), q) // the lease may have been lost since the answer came
-		return w.given, nil
-	case err != nil:
-		// Back off to a second: many waiters must not keep a server down.
-		most := time.Second
-		if store.Moving(err) {
-			most = send.MovingPause
-		}
-		a.next = qs.Now() + backoff.Jitter(backoff.After(a.failures, a.retry, most))
-		a.failures++
-	default:
-		q.hasAnswered = true
-	}
-	return nil, err
 }
