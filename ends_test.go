@@ -201,9 +201,9 @@ func TestStuckParent(t *testing.T) {
 	})
 }
 
-// TestDrainUnderSeveral: work under several locks ends at once with the first that is lost, also if it
+// TestAllDrainBelow: work under several locks ends at once with the first that is lost, also if it
 // drains.
-func TestDrainUnderSeveral(t *testing.T) {
+func TestAllDrainBelow(t *testing.T) {
 	onFake(t, func(t *testing.T, e *env) {
 		for _, lost := range []string{"a", "b"} {
 			l := e.locker()

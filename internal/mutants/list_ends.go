@@ -11,7 +11,7 @@ var endMutants = []mutant{
 	{"what drains is live while its outer session's end is under way", "internal/endctx/delayed.go",
 		"settle(d.outer)", "", "internal/endctx:TestDelayedWhileOuterEnds"},
 	{"what drains under several locks outlives the loss of one", "acquire.go",
-		"c.outer = all.Context()", "_ = all", "TestDrainUnderSeveral"},
+		"c.outer = all.Context()", "_ = all", "TestAllDrainBelow"},
 	{"Draining does not look at the clock", "session.go",
 		"d.Begun(s.ctx.Err() != nil)", "d.Begun(false)", "TestFirstLook"},
 	{"a group's context does not look at the clock", "internal/endctx/looking.go",

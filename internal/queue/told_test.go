@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-go/holdfast/internal/lease"
-	"github.com/holdfast-go/holdfast/internal/redistest"
 	"github.com/holdfast-go/holdfast/internal/store"
 )
 
@@ -66,9 +65,8 @@ func (r *rig) answered(c *call, a *Attempt) *lease.Lease {
 
 // TestOlderAnswer: an answer to a renewal from before a message that others wait does not make it untrue.
 func TestOlderAnswer(t *testing.T) {
-	onFake(t, func(t *testing.T, _ *redistest.Fake, process func() *rig) {
-		r := process()
-		s := r.hold("a")
+	alone(t, func(t *testing.T, r *rig) {
+		s := r.leased("a")
 		renewal := func() lease.Request {
 			s.lease.Ask()
 			requests, _ := s.lease.Due(r.qs.Now(), nil)
