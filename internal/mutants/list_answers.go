@@ -8,6 +8,8 @@ var answerMutants = []mutant{
 		"q.leases.add(l) // from now on", "// from now on", "internal/queue:TestToldBeforeItHas"},
 	{"a lease that is lost before its call has it leaves a queue behind", "internal/queue/ask.go",
 		"qs.tidy(l.Key(), q) // the lease", "// the lease", "internal/queue:TestLostBeforeServed"},
+	{"a wait that begins when the Locker has been closed goes on", "internal/queue/pause.go",
+		"return nil, w.qs.closed()", "return nil, false", "internal/queue:TestCloseWakesAll"},
 	{"a single try is not told that others wait before its answer", "internal/queue/message.go",
 		"for _, a := range qs.outside[rest] {", "for _, a := range qs.outside[\"\"] {", "internal/queue:TestToldBeforeItHas"},
 	{"an older answer says that nobody waits", "internal/lease/pass.go",

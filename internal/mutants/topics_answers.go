@@ -5,6 +5,7 @@ var answerTopics = []topic{
 		"a copy whose connection broke is forgotten",
 		"a lease is told that others wait only when its call has it",
 		"a lease that is lost before its call has it leaves a queue behind",
+		"a wait that begins when the Locker has been closed goes on",
 		"a single try is not told that others wait before its answer",
 		"an older answer says that nobody waits",
 		"that others wait is believed for ever",

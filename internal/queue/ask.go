@@ -133,14 +133,12 @@ func (qs *Queues) answered(w *Waiter, a *Attempt, sent time.Duration, r store.Re
 // ask sends one request of the attempt, which counts it in flight already, and notes whether its
 // outcome is known. A trusted grant that a message tells of ends the wait: then it is given to w.
 func (qs *Queues) ask(ctx context.Context, w *Waiter, a *Attempt, request store.Call) (_ send.Answer, given bool) {
-	events := send.Events{Wake: w.wake, Closed: qs.Closed.Done()}
-	if w.queue != nil {
-		if qs.closed() { // Wake may have come before
-			qs.countInFlight(a, -1, false)
-			return send.Answer{Err: qs.errClosed()}, false
-		}
-		events.Closed = nil // Wake wakes all who wait: for many to look at one channel costs much
+	closed, over := w.whenClosed()
+	if over {
+		qs.countInFlight(a, -1, false)
+		return send.Answer{Err: qs.errClosed()}, false
 	}
+	events := send.Events{Wake: w.wake, Closed: closed}
 	f := qs.Send.Prepare(ctx, request)
 	f.Send(true)
 	if qs.Store.Sharded() {

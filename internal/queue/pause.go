@@ -43,6 +43,10 @@ func (w *Waiter) pause(at time.Duration) error {
 		defer t.Stop()
 		timer = t.C
 	}
+	closed, over := w.whenClosed()
+	if over {
+		return w.qs.errClosed()
+	}
 	select {
 	case <-timer:
 		w.lastTry = w.deadline <= at
@@ -51,9 +55,18 @@ func (w *Waiter) pause(at time.Duration) error {
 		return nil
 	case <-w.Ctx.Done():
 		return context.Cause(w.Ctx)
-	case <-w.qs.Closed.Done():
+	case <-closed:
 		return w.qs.errClosed()
 	}
+}
+
+// whenClosed returns the channel that tells a waiter when the Locker is closed, or that it is. Those in a queue
+// need none, since Wake wakes them all: for many to look at one channel costs much.
+func (w *Waiter) whenClosed() (tells <-chan struct{}, over bool) {
+	if w.queue == nil {
+		return w.qs.Closed.Done(), false
+	}
+	return nil, w.qs.closed() // Wake may have come before
 }
 
 // pauseGrace is pause for a call that the server refuses for so long because of its history.
