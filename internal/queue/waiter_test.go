@@ -173,13 +173,21 @@ func TestCloseWakesAll(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		began := time.Now()
 		r.shut()
+		ended := func(of <-chan result) (res result) {
+			select {
+			case res = <-of:
+			case <-time.After(time.Minute):
+				t.Fatal("a call waits on")
+			}
+			return res
+		}
 		for range calls {
-			if res := <-got; res.err != errShut || res.h != nil {
+			if res := ended(got); res.err != errShut || res.h != nil {
 				t.Errorf("%v, %v", res.h, res.err)
 			}
 		}
 		for range 2 {
-			if res := <-silent; res.err != errShut {
+			if res := ended(silent); res.err != errShut {
 				t.Errorf("without an answer: %v", res.err)
 			}
 		}
