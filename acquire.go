@@ -50,8 +50,7 @@ func (c *call) sessionParent() context.Context {
 	return parent
 }
 
-// begin checks what can be checked without Redis, and makes the call, which lasts until
-// done.
+// begin checks what can be checked without Redis, and makes the call, which lasts until done.
 func (m *handle) begin(ctx context.Context, opts []Option) (c *call, err error) {
 	mustContext(ctx)
 	if m.err != nil {

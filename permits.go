@@ -15,16 +15,17 @@ const MaxPermits = store.MaxPermits // 1,000,000,000
 // [WithWeight] says, and at no moment do live contexts hold more than there are. Its methods are those
 // of a [Mutex]: what is said there of the lock, its holder and the session holds for each session here.
 //
-// Waiters are served in the order in which they came. One that needs more permits than are free is not
+// Waiters are served in the order in which they came, but those of one Locker stand in line as one: the first for
+// all, and when it is served the next takes the last place. One that needs more permits than are free is not
 // overtaken by others that need less, so nobody waits for ever, and permits may be free meanwhile.
 //
-// Members may disagree about the number of permits, while it is changed. Permits are given only if then no
-// more are in use than the asker's number, and than that of each who holds some. [Info] says the smallest.
+// Members may disagree about the number of permits, while it is changed. Permits are given only if then no more are
+// in use than the asker's number, and than that of each who holds some. [Info] says the smallest.
 //
-// Of two sessions that can't hold together the later has the larger fence. Others may have theirs in any order,
-// and those of two processes the same. ForceRelease takes the permits of all holders. Resume needs the number
-// and weight of the session that was detached. The name is no mutex's at the same time: to each, the other is a
-// stranger. WithToken, WithLinger and WithTurnsForStrangers are refused.
+// Of two sessions that can't hold together the later has the larger fence. Others may have theirs in any order, and
+// those of two processes the same. ForceRelease takes the permits of all holders. Resume needs the number and weight
+// of the session that was detached. The name is no mutex's at the same time: to each, the other is a stranger.
+// WithToken, WithLinger and WithTurnsForStrangers are refused.
 type Semaphore struct{ permits }
 
 // permits is what a Semaphore and an RWMutex have in common.
@@ -68,11 +69,11 @@ func (s *permits) Holders(ctx context.Context) (all []Holder, _ error) {
 	return all, nil
 }
 
-// RWMutex is a lock that many readers hold together, or one writer alone. It is a [Semaphore] of
-// [MaxPermits], of which a reader takes one and a writer all. So readers and writers are served in the order in
-// which they came: a reader that comes after a waiting writer waits for it, and neither starves. A writer's
-// fence is larger than that of every session before it. A session can't become the other kind: it is
-// released first. The methods without an R are the writer's.
+// RWMutex is a lock that many readers hold together, or one writer alone. It is a [Semaphore] of [MaxPermits], of
+// which a reader takes one and a writer all. So a reader waits for a writer that came before it, and neither
+// starves; of the readers of one Locker only the first goes before a writer that comes later. A writer's fence is
+// larger than that of every session before it. A session can't become the other kind: it is released first. The
+// methods without an R are the writer's.
 type RWMutex struct {
 	permits
 	read handle
