@@ -66,7 +66,7 @@ func (m *handle) begin(ctx context.Context, opts []Option) (c *call, err error) 
 		}
 		conf = m.l.shared(conf)
 	}
-	outer, nested := FromContext(ctx)
+	_, nested := FromContext(ctx)
 	if nested {
 		if same := within.Of[Session](ctx, m.l, m.lock.Name); same != nil && same.Err() == nil {
 			return nil, ErrNested
@@ -82,10 +82,9 @@ func (m *handle) begin(ctx context.Context, opts []Option) (c *call, err error) 
 	if conf.waitCtx != nil {
 		c.Ctx, c.unbind = endctx.Either(ctx, conf.waitCtx)
 	}
-	if nested && outer.Err() == nil { // one that has ended and ctx has not: they are apart
-		c.outer = outer.Context()
-		if all := outer.conf.all; all != nil && all.Err() == nil {
-			c.outer = all.Context()
+	if nested {
+		if outer := endctx.Above(ctx); outer.Err() == nil { // one that has ended and ctx has not: they are apart
+			c.outer = outer
 		}
 	}
 	c.Retry, c.Limit, c.Limited = conf.Retry, conf.Wait, conf.HasWait

@@ -180,25 +180,30 @@ func (c *stuck) Value(any) any {
 }
 
 // TestStuckParent: a caller's context that takes its time to say why it has ended holds up nobody else's
-// session.
+// session, neither by the session that comes from it nor by one that comes from that.
 func TestStuckParent(t *testing.T) {
-	onFake(t, func(t *testing.T, e *env) {
-		l := e.locker()
-		parent := &stuck{e.ctx(), make(chan struct{}), make(chan struct{})}
-		s, err := l.Mutex("a").Acquire(parent)
-		e.must(err)
-		other := e.acquire(l.Mutex("b"))
-		_ = s.Done() // from now on it has a standard context, which a goroutine tells of the end
-		close(parent.done)
-		time.Sleep(time.Minute)
-		if !held(t, e, "b") || other.Err() != nil {
-			t.Errorf("the lock of another session was not renewed: %v", other.Err())
-		}
-		close(parent.free)
-		<-s.Done()
-		e.must(s.Release(e.ctx()))
-		e.must(other.Release(e.ctx()))
-	})
+	for _, drain := range []time.Duration{0, time.Hour} {
+		onFake(t, func(t *testing.T, e *env) {
+			l := e.locker()
+			parent := &stuck{e.ctx(), make(chan struct{}), make(chan struct{})}
+			s, err := l.Mutex("a").Acquire(parent)
+			e.must(err)
+			inner, err := l.Mutex("inner").Acquire(s.Context(), holdfast.WithDrain(drain))
+			e.must(err)
+			other := e.acquire(l.Mutex("b"))
+			_ = s.Done() // from now on it has a standard context, which a goroutine tells of the end
+			close(parent.done)
+			time.Sleep(time.Minute)
+			if !held(t, e, "b") || other.Err() != nil {
+				t.Errorf("drain %v: the lock of another session was not renewed: %v", drain, other.Err())
+			}
+			close(parent.free)
+			<-s.Done()
+			e.must(inner.Release(e.ctx()))
+			e.must(s.Release(e.ctx()))
+			e.must(other.Release(e.ctx()))
+		})
+	}
 }
 
 // TestAllDrainBelow: work under several locks ends at once with the first that is lost, also if it
@@ -220,6 +225,28 @@ func TestAllDrainBelow(t *testing.T) {
 			_ = inner.Release(e.ctx())
 			_ = all.Release(e.ctx())
 		}
+	})
+}
+
+// TestAllDrainBelowOne: a session that comes from that of one of several locks drains, also when another of
+// those is lost.
+func TestAllDrainBelowOne(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		l := e.locker()
+		all, err := l.AcquireAll(e.ctx(), []string{"a", "b"})
+		e.must(err)
+		ctx, cancel := context.WithCancel(all.Session("a").Context())
+		inner, err := l.Mutex("inner").Acquire(ctx, holdfast.WithDrain(time.Hour))
+		e.must(err)
+		e.must(e.direct.Del(e.ctx(), "b").Err())
+		<-all.Done()
+		cancel()
+		time.Sleep(time.Minute)
+		if err := inner.Err(); err != nil {
+			t.Errorf("its outer lock is held, and the drain time of an hour is over in a minute: %v", err)
+		}
+		e.must(inner.Release(e.ctx()))
+		_ = all.Release(e.ctx())
 	})
 }
 

@@ -16,8 +16,9 @@ const MaxPermits = store.MaxPermits // 1,000,000,000
 // of a [Mutex]: what is said there of the lock, its holder and the session holds for each session here.
 //
 // Waiters are served in the order in which they came, but those of one Locker stand in line as one: the first for
-// all, and when it is served the next takes the last place. One that needs more permits than are free is not
-// overtaken by others that need less, so nobody waits for ever, and permits may be free meanwhile.
+// all, and when it is served the next takes the last place. If permits are free, a few of those may change places.
+// One that needs more permits than are free is not overtaken by others that need less, so nobody waits for ever, and
+// permits may be free meanwhile.
 //
 // Members may disagree about the number of permits, while it is changed. Permits are given only if then no more are
 // in use than the asker's number, and than that of each who holds some. [Info] says the smallest.

@@ -47,7 +47,7 @@ func (d *Delayed) Watch() { d.onEnd(d.parent) }
 
 // onEnd has a goroutine look when ctx ends. It ends by itself; stop ends the wait for it.
 func (d *Delayed) onEnd(ctx context.Context) {
-	stop := context.AfterFunc(ctx, d.look)
+	stop := context.AfterFunc(ctx, func() { d.look(true) })
 	d.mu.Lock()
 	over := d.phase == stopped
 	if !over {
@@ -64,7 +64,7 @@ func (d *Delayed) Begun(over bool) <-chan struct{} {
 	if over {
 		d.stop() // whoever ended that may not have come to it yet
 	}
-	d.look()
+	d.look(true)
 	return d.begun
 }
 
@@ -85,22 +85,27 @@ func (d *Delayed) Deadline() (time.Time, bool) {
 
 // Err looks at the parent and at outer.
 func (d *Delayed) Err() error {
-	d.look()
+	d.look(true)
 	return d.Context.Err()
 }
 
-func (d *Delayed) look() {
+func (d *Delayed) peek() error {
+	d.look(false)
+	return d.Context.Err()
+}
+
+func (d *Delayed) look(mayWait bool) {
 	d.mu.Lock()
 	over := d.phase == stopped
 	d.mu.Unlock()
 	if over {
 		return
 	}
-	outerOver := d.outer != nil && d.outer.Err() != nil // first: this look may end the parent
-	if outerOver {
+	outerOver := d.outer != nil && errOf(d.outer, mayWait) != nil // first: this look may end the parent
+	if outerOver && mayWait {
 		settle(d.outer)
 	}
-	if d.parent.Err() == nil {
+	if errOf(d.parent, mayWait) == nil {
 		return
 	}
 	if outerOver {

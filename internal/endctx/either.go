@@ -23,8 +23,12 @@ func Either(ctx, other context.Context) (_ context.Context, done func()) {
 }
 
 // Err looks at other. It is other's, if other has ended this.
-func (e *either) Err() error {
-	if e.Context.Err() == nil && e.other.Err() != nil { // the goroutine that tells of it may be on its way
+func (e *either) Err() error { return e.look(true) }
+
+func (e *either) peek() error { return e.look(false) }
+
+func (e *either) look(mayWait bool) error {
+	if e.Context.Err() == nil && errOf(e.other, mayWait) != nil { // the goroutine that tells of it may be on its way
 		e.cancel(context.Cause(e.other))
 	}
 	err := e.Context.Err()

@@ -74,7 +74,7 @@ func (c *Context[O]) Err() error {
 		return err
 	}
 	c.owner.Look()
-	if c.poll() {
+	if c.poll(true) {
 		settle(c.parent)
 	}
 	return c.Noted()
@@ -87,7 +87,7 @@ func (c *Context[O]) Value(key any) any {
 		return v
 	case ours:
 		return c.parent.Value(key)
-	case key == any(settleKey{}):
+	case key == any(aboveKey{}):
 		return c
 	}
 	// Among the other keys is the one by which package context finds the standard context, to
@@ -128,18 +128,16 @@ func (c *Context[O]) Noted() error {
 
 // Poll notes the parent's end. The parent may be anybody's, and look at an owner of its own: so no
 // mutex may be held. It waits for nobody: the watchdog, which serves all, calls it.
-func (c *Context[O]) Poll() {
-	c.poll()
-}
+func (c *Context[O]) Poll() { c.poll(false) }
 
-// poll is Poll. It reports whether the parent has ended and it is left to whoever ends that to tell the
-// standard context inside.
-func (c *Context[O]) poll() (told bool) {
+// poll is Poll, if it may wait or not. It reports whether the parent has ended and it is left to whoever ends
+// that to tell the standard context inside.
+func (c *Context[O]) poll(mayWait bool) (told bool) {
 	st := c.state.Load()
 	if st != nil && st.std == nil {
 		return false
 	}
-	err := c.parent.Err() // one that looks at a clock of its own ends by being asked
+	err := errOf(c.parent, mayWait) // one that looks at a clock of its own ends by being asked
 	switch {
 	case err == nil:
 		return false
@@ -169,13 +167,37 @@ func (c *Context[O]) end(end *state) {
 	}
 }
 
-type settleKey struct{}
+// peek is Err that waits for nobody: it may miss the end of a context of package context between this one and the
+// Context that has ended.
+func (c *Context[O]) peek() error {
+	if c.Noted() == nil {
+		c.owner.Look()
+		c.poll(false)
+	}
+	return c.Noted()
+}
+
+// errOf is the Err of a context, of one of this package without a wait unless it may wait.
+func errOf(ctx context.Context, mayWait bool) error {
+	if c, ours := ctx.(interface{ peek() error }); ours && !mayWait {
+		return c.peek()
+	}
+	return ctx.Err()
+}
+
+type aboveKey struct{}
+
+// Above returns the next Context that ctx comes from, or is; nil if there is none.
+func Above(ctx context.Context) context.Context {
+	c, _ := ctx.Value(aboveKey{}).(context.Context)
+	return c
+}
 
 // settle waits, if the next Context above has ended, until whoever ended it has told all that comes from it:
 // one who looks in between must not find that live. Package context tells them with a mutex held, and
 // calls nothing of others meanwhile.
 func settle(ctx context.Context) {
-	if c, ok := ctx.Value(settleKey{}).(interface{ settle() }); ok {
+	if c, ok := Above(ctx).(interface{ settle() }); ok {
 		c.settle()
 	}
 }

@@ -18,6 +18,11 @@ func (l *looking) Err() error {
 	return l.Context.Err()
 }
 
+func (l *looking) peek() error {
+	_ = errOf(l.from, false)
+	return errOf(l.Context, false)
+}
+
 // Done looks at the clock.
 func (l *looking) Done() <-chan struct{} {
 	l.look()

@@ -20,6 +20,8 @@ var permitTopics = []topic{
 		"permits are passed to one whose answer may give it some",
 		"one who has had an answer is passed no permits",
 		"permits that are free are taken one round trip after another",
+		"one who asks beside another overtakes one that wants more",
+		"one who asks beside another waits for longer than its limit",
 		"one who asked beside another leaves that one's place in Redis",
 		"who asked while unsettled loses its place by a lease that has ended",
 		"of those who hold permits only the first's process is told that others wait",

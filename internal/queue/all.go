@@ -73,7 +73,7 @@ func (qs *Queues) together(ws []*Waiter, once bool) (hs []lease.Holder, failed i
 	t := qs.newTogether(ws, !once)
 	defer t.withdraw()
 	defer qs.asksOutside(slices.Clone(t.attempts)...)()
-	ctx, done := ws[0].bound()
+	ctx, done := ws[0].bound(firstTry)
 	defer done()
 	began := qs.Now()
 	got := t.ask(ctx)

@@ -51,7 +51,7 @@ func (qs *Queues) try(ctx context.Context, w *Waiter, a *Attempt, queue bool) (*
 // What it is given its next step finds, and an error is the asker's to meet.
 func (qs *Queues) askAside(w *Waiter, a *Attempt) {
 	defer qs.asksOutside(a)()
-	ctx, done := w.bound()
+	ctx, done := w.bound(0)
 	defer done()
 	l, _, err := qs.try(ctx, w, a, false)
 	_, _ = qs.onReply(w, a, l, err)

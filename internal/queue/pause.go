@@ -15,12 +15,12 @@ import (
 // firstTry is how long a request may take even if the wait is limited to less.
 const firstTry = time.Second
 
-// bound returns the context of one try, which ends with the wait timeout.
-func (w *Waiter) bound() (context.Context, context.CancelFunc) {
+// bound returns the context of one try, which ends with the wait timeout, but not before least.
+func (w *Waiter) bound(least time.Duration) (context.Context, context.CancelFunc) {
 	if w.deadline == trust.Forever {
 		return w.Ctx, func() {}
 	}
-	return context.WithTimeoutCause(w.Ctx, max(w.deadline-w.qs.Now(), firstTry), w.timeout())
+	return context.WithTimeoutCause(w.Ctx, max(w.deadline-w.qs.Now(), least), w.timeout())
 }
 
 func (w *Waiter) timeout() error {

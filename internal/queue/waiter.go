@@ -108,7 +108,7 @@ func (qs *Queues) Once(w *Waiter) (lease.Holder, error) {
 	w.tries = !inUse // else the holder, here, need not be asked whether it is
 	a := newAttempt(w)
 	defer qs.asksOutside(a)()
-	ctx, done := w.bound()
+	ctx, done := w.bound(firstTry)
 	defer done()
 	l, r, err := qs.try(ctx, w, a, false)
 	for again := 0; ctx.Err() == nil && w.again(err, &again); {
@@ -176,7 +176,7 @@ func (w *Waiter) wait() (lease.Holder, error) {
 			qs.askAside(w, a)
 			continue
 		}
-		ctx, done := w.bound()
+		ctx, done := w.bound(firstTry)
 		l, r, err := qs.try(ctx, w, a, !w.lastTry || qs.followed(w))
 		done()
 		if h, err = qs.onReply(w, a, l, err); h != nil {
