@@ -66,8 +66,8 @@ func (m *handle) begin(ctx context.Context, opts []Option) (c *call, err error) 
 		}
 		conf = m.l.shared(conf)
 	}
-	_, nested := FromContext(ctx)
-	if nested {
+	outer := endctx.Above(ctx)
+	if outer != nil {
 		if same := within.Of[Session](ctx, m.l, m.lock.Name); same != nil && same.Err() == nil {
 			return nil, ErrNested
 		}
@@ -82,10 +82,8 @@ func (m *handle) begin(ctx context.Context, opts []Option) (c *call, err error) 
 	if conf.waitCtx != nil {
 		c.Ctx, c.unbind = endctx.Either(ctx, conf.waitCtx)
 	}
-	if nested {
-		if outer := endctx.Above(ctx); outer.Err() == nil { // one that has ended and ctx has not: they are apart
-			c.outer = outer
-		}
+	if outer != nil && outer.Err() == nil { // one that has ended and ctx has not: they are apart
+		c.outer = outer
 	}
 	c.Retry, c.Limit, c.Limited = conf.Retry, conf.Wait, conf.HasWait
 	if conf.observer != nil {

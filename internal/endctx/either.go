@@ -22,13 +22,17 @@ func Either(ctx, other context.Context) (_ context.Context, done func()) {
 	return e, func() { stop(); cancel(nil) }
 }
 
+// peek leaves it to the goroutine to ask other why it has ended: other may be anybody's.
+func (e *either) peek() error {
+	if e.Context.Err() == nil {
+		return nil
+	}
+	return e.Err()
+}
+
 // Err looks at other. It is other's, if other has ended this.
-func (e *either) Err() error { return e.look(true) }
-
-func (e *either) peek() error { return e.look(false) }
-
-func (e *either) look(mayWait bool) error {
-	if e.Context.Err() == nil && errOf(e.other, mayWait) != nil { // the goroutine that tells of it may be on its way
+func (e *either) Err() error {
+	if e.Context.Err() == nil && e.other.Err() != nil { // the goroutine that tells of it may be on its way
 		e.cancel(context.Cause(e.other))
 	}
 	err := e.Context.Err()

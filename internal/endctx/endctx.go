@@ -130,8 +130,8 @@ func (c *Context[O]) Noted() error {
 // mutex may be held. It waits for nobody: the watchdog, which serves all, calls it.
 func (c *Context[O]) Poll() { c.poll(false) }
 
-// poll is Poll, if it may wait or not. It reports whether the parent has ended and it is left to whoever ends
-// that to tell the standard context inside.
+// poll is Poll, or with mayWait one that waits as a look at the parent does. It reports whether the parent has
+// ended and it is left to whoever ended that to tell the standard context inside.
 func (c *Context[O]) poll(mayWait bool) (told bool) {
 	st := c.state.Load()
 	if st != nil && st.std == nil {

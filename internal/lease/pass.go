@@ -133,7 +133,7 @@ func (l *Lease) Replicated() {
 }
 
 // Others notes whether others wait, as an answer said to a request that was made in that epoch of the
-// subscription, after so many messages that others wait. That nobody does it may say of before the next one.
+// subscription, when so many messages had said that others wait. If there was one since, they do.
 func (l *Lease) Others(wait bool, epoch uint64, told uint32) {
 	l.mu.Lock()
 	l.others = wait || l.told != told

@@ -11,7 +11,7 @@ var endMutants = []mutant{
 	{"what drains is live while its outer session's end is under way", "internal/endctx/delayed.go",
 		"settle(d.outer)", "", "internal/endctx:TestDelayedWhileOuterEnds"},
 	{"what drains under several locks outlives the loss of one", "acquire.go",
-		"c.outer = outer\n", "s, _ := FromContext(ctx)\n\t\t\tc.outer = s.Context()\n", "TestAllDrainBelow"},
+		"c.outer = outer\n", "s, _ := FromContext(ctx)\n\t\tc.outer = s.Context()\n", "TestAllDrainBelow"},
 	{"Draining does not look at the clock", "session.go",
 		"d.Begun(s.ctx.Err() != nil)", "d.Begun(false)", "TestFirstLook"},
 	{"a group's context does not look at the clock", "internal/endctx/looking.go",
@@ -21,7 +21,7 @@ var endMutants = []mutant{
 	{"a lock is given away before all that comes from its session is done", "internal/release/release.go",
 		"\t\th.Lease().Look()\n\t}\n\th.EndAs(ends[how])", "\t\th.Lease().Look()\n\t\th.EndAs(ends[how])\n\t}", "TestReleaseTellsFirst"},
 	{"a job begins after the caller's end", "internal/endctx/either.go",
-		"if e.Context.Err() == nil && errOf(e.other, mayWait) != nil {", "if false {", "internal/tick:TestNoRunAfterTheEnd"},
+		"if e.Context.Err() == nil && e.other.Err() != nil {", "if false {", "internal/tick:TestNoRunAfterTheEnd"},
 	{"a request that a release overtakes finds a loss", "session.go",
 		"if cause := s.Err(); err != nil && cause != nil {", "if cause := s.Err(); err == lease.ErrOvertaken && cause != nil {", "TestOvertakenByRelease"},
 }

@@ -2,7 +2,8 @@
 //
 // The waiters of a lock are in a local queue, in the order in which they came. Only the first of
 // them, the asker, asks Redis, by an attempt that has one place in Redis's queue for all of them.
-// Nobody asks as long as a session of this process holds the lock and can pass it on.
+// Nobody asks as long as a session of this process holds the lock and can pass it on. Of permits the
+// first asks also then, and if it finds some free the next two ask once beside it (spread).
 //
 // How a waiter is woken: another process's release grants the lock to the attempt and tells its
 // channel (Message), a session of this process passes the lock on (Pass) or is given the lock along
