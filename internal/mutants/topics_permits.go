@@ -21,6 +21,7 @@ var permitTopics = []topic{
 		"one who has had an answer is passed no permits",
 		"permits that are free are taken one round trip after another",
 		"one who asks beside another overtakes one that wants more",
+		"one who asks for permits that its process holds overtakes others of it",
 		"one who asks beside another waits for longer than its limit",
 		"one who asked beside another leaves that one's place in Redis",
 		"who asked while unsettled loses its place by a lease that has ended",

@@ -10,7 +10,8 @@ type leases struct {
 
 // shared are leases that hold permits at the same time.
 type shared struct {
-	all map[*lease.Lease]struct{}
+	all  map[*lease.Lease]struct{}
+	used int // how many permits they hold
 	lease.Beside
 }
 
@@ -23,7 +24,10 @@ func (ls *leases) add(l *lease.Lease) {
 	if ls.shared == nil {
 		ls.shared = &shared{all: make(map[*lease.Lease]struct{})}
 	}
-	ls.shared.all[l] = struct{}{}
+	if _, has := ls.shared.all[l]; !has {
+		ls.shared.all[l] = struct{}{}
+		ls.shared.used += l.Terms().Weight
+	}
 	ls.shared.Fence = max(ls.shared.Fence, l.Fence())
 	if r := l.Reading(); r.Newer(ls.shared.Clock) {
 		ls.shared.Clock = r
@@ -34,9 +38,18 @@ func (ls *leases) remove(l *lease.Lease) {
 	if ls.lease == l {
 		ls.lease = nil
 	}
-	if ls.shared != nil {
-		delete(ls.shared.all, l)
+	if ls.shared == nil {
+		return
 	}
+	if _, has := ls.shared.all[l]; has {
+		delete(ls.shared.all, l)
+		ls.shared.used -= l.Terms().Weight
+	}
+}
+
+// room reports whether there may be permits under these terms that this process does not hold.
+func (ls *leases) room(terms *lease.Terms) bool {
+	return ls.shared == nil || ls.shared.used+terms.Weight <= terms.Limit
 }
 
 func (ls *leases) has(l *lease.Lease) bool {

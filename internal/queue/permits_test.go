@@ -148,3 +148,40 @@ func TestAsideLeavesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestSpread: two more ask beside the asker when permits were free, and nobody if all are this process's by now.
+func TestSpread(t *testing.T) {
+	for limit, want := range map[int]int{2: 0, 3: 2, 9: 2} {
+		onFake(t, func(t *testing.T, _ *redistest.Fake, process func() *rig) {
+			r := process()
+			permit := func() *call {
+				c := r.permit("a")
+				c.terms.Limit = limit
+				return c
+			}
+			r.has(permit())
+			first := permit()
+			a := r.comes(first)
+			var calls []*call
+			for range 5 {
+				c := permit()
+				r.enqueue(c)
+				calls = append(calls, c)
+			}
+			l, _, err := r.qs.try(context.Background(), &first.Waiter, a, true)
+			if l == nil {
+				t.Fatal(err)
+			}
+			_, _ = r.qs.onReply(&first.Waiter, a, l, nil)
+			ask := 0
+			for _, c := range calls {
+				if c.aside {
+					ask++
+				}
+			}
+			if ask != want {
+				t.Errorf("of %d permits two are in use: %d ask beside the asker, not %d", limit, ask, want)
+			}
+		})
+	}
+}

@@ -180,10 +180,10 @@ const mostAside = 2
 // spread has the next waiters ask beside the asker: where permits were free there may be more, and one
 // request after another would take a round trip for each. Nobody does from behind one that wants another
 // number: the asker may have no place in Redis yet, and would be overtaken. Those that want as many may change
-// places. Called with mu held.
+// places, so nobody does for permits that this process holds itself. Called with mu held.
 func (q *queue) spread() {
 	n := 0
-	for w := q.first; w != nil && n < mostAside && w.terms().Same(q.first.terms()); w = w.next {
+	for w := q.first; w != nil && n < mostAside && w.terms().Same(q.first.terms()) && q.leases.room(w.terms()); w = w.next {
 		if !w.asker && !w.aside && !w.busy {
 			w.aside = true
 			w.notify()
