@@ -55,7 +55,7 @@ func TestFreeInOrder(t *testing.T) {
 		links[0].Delay(100 * time.Millisecond)
 		for round := range 20 {
 			readers := all[0].RWMutex(fmt.Sprint("writer ", round))
-			permits := all[0].Semaphore(fmt.Sprint("heavier ", round), 2)
+			permits := all[0].Semaphore(fmt.Sprint("heavier ", round), 3)
 			for name, calls := range map[string][]acquire{
 				"a writer":         {readers.RAcquire, readers.Acquire, readers.RAcquire},
 				"a heavier waiter": {permits.Acquire, heavy(permits.Acquire), permits.Acquire},
