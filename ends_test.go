@@ -277,3 +277,24 @@ func TestOvertakenByRelease(t *testing.T) {
 		}
 	})
 }
+
+// TestMaxHoldAfterWait: the maximum hold counts from the acquisition, not from when the call began to wait.
+func TestMaxHoldAfterWait(t *testing.T) {
+	onFake(t, func(t *testing.T, e *env) {
+		const most = 100 * time.Millisecond
+		first := e.acquire(e.locker().Mutex("a"))
+		next := e.wait(e.locker().Mutex("a"), holdfast.WithMaxHold(most))
+		time.Sleep(900 * time.Millisecond)
+		e.must(first.Release(e.ctx()))
+		s := <-next
+		time.Sleep(most - 10*time.Millisecond)
+		if err := s.Err(); err != nil {
+			t.Errorf("before its time is over: %v", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+		if err := s.Err(); !errors.Is(err, holdfast.ErrMaxHold) {
+			t.Errorf("when its time is over: %v", err)
+		}
+		_ = s.Release(e.ctx())
+	})
+}

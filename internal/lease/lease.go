@@ -151,6 +151,7 @@ type Lease struct {
 type Grant struct {
 	store.Reply
 	Sent, Now  time.Duration
+	Waited     bool // the request was sent when it began to wait: it is held from now on
 	UID        uuid.UUID
 	ID         *store.ID
 	Above      int64  // the largest fence of sessions that had permits in this process: its own is larger
@@ -168,7 +169,11 @@ func New(lock *Lock, to Taker, g Grant) *Lease {
 	}
 	l.notPassable = l.terms.HasToken || g.Ahead
 	l.hasChannel.Store(g.HasChannel)
-	l.holder = to.Take(l, g.Sent, l.fence)
+	from := g.Sent
+	if g.Waited {
+		from = g.Now
+	}
+	l.holder = to.Take(l, from, l.fence)
 	l.id.Store(g.ID)
 	l.trust = trust.Granted(&l.terms.Terms, l.pace(), g.Sent, g.Now, g.TTL)
 	l.confirmed()

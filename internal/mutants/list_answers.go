@@ -10,6 +10,8 @@ var answerMutants = []mutant{
 		"qs.tidy(l.Key(), q) // the lease", "// the lease", "internal/queue:TestLostBeforeServed"},
 	{"a wait that begins when the Locker has been closed goes on", "internal/queue/pause.go",
 		"return nil, w.qs.closed()", "return nil, false", "internal/queue:TestCloseWakesAll"},
+	{"the maximum hold of one that a message told of its grant counts from before", "internal/lease/lease.go",
+		"if g.Waited {", "if false {", "TestMaxHoldAfterWait"},
 	{"a single try is not told that others wait before its answer", "internal/queue/message.go",
 		"for _, a := range qs.outside[rest] {", "for _, a := range qs.outside[\"\"] {", "internal/queue:TestToldBeforeItHas"},
 	{"an older answer says that nobody waits", "internal/lease/pass.go",

@@ -6,6 +6,7 @@ var answerTopics = []topic{
 		"a lease is told that others wait only when its call has it",
 		"a lease that is lost before its call has it leaves a queue behind",
 		"a wait that begins when the Locker has been closed goes on",
+		"the maximum hold of one that a message told of its grant counts from before",
 		"a single try is not told that others wait before its answer",
 		"an older answer says that nobody waits",
 		"that others wait is believed for ever",
