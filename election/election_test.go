@@ -3,7 +3,6 @@ package election_test
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -87,7 +86,6 @@ func TestIsLeaderIsOne(t *testing.T) {
 		e.run(b, lead)
 		had := make(map[*candidate]int)
 		locktest.Eventually(t, "both have led ten times", func() bool {
-			time.Sleep(rand.N(5 * time.Millisecond)) // the terms have a rhythm of their own
 			for range 100 {
 				// The one that is asked first may have ended since, so it is asked again.
 				if first := a.IsLeader(); first && b.IsLeader() && a.IsLeader() {
