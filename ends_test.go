@@ -3,44 +3,14 @@ package holdfast_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/internal/clock"
+	"github.com/holdfast-go/holdfast/internal/locktest"
 )
-
-// These tests look while a session's end is under way: another goroutine has ended it, and is telling what
-// comes from it, one context after another.
-
-const crowdSize = 20_000 // that many take a while to be told
-
-// manyFrom has many contexts come from ctx.
-func manyFrom(ctx context.Context) (all []context.Context, drop func()) {
-	var cancels []context.CancelFunc
-	for range crowdSize {
-		child, cancel := context.WithCancel(ctx)
-		all, cancels = append(all, child), append(cancels, cancel)
-	}
-	return all, func() {
-		for _, cancel := range cancels {
-			cancel()
-		}
-	}
-}
-
-// whileEnding calls end, and then look while what comes from ctx is being told of its end.
-func whileEnding(ctx context.Context, end, look func()) {
-	ended := make(chan struct{})
-	go func() { end(); close(ended) }()
-	for ctx.Err() == nil {
-		runtime.Gosched()
-	}
-	look()
-	<-ended
-}
 
 // TestContextEndsWithOuter: a context that comes from another session's is done once that is.
 func TestContextEndsWithOuter(t *testing.T) {
@@ -51,14 +21,12 @@ func TestContextEndsWithOuter(t *testing.T) {
 			inner, err := l.Mutex("inner").Acquire(outer.Context())
 			e.must(err)
 			_ = inner.Done() // from now on it has a standard context, which learns of the end from the outer one
-			_, drop := manyFrom(outer.Context())
-			whileEnding(outer.Context(), func() { e.must(outer.Release(e.ctx())) }, func() {
-				if inner.Context().Err() == nil {
-					t.Error("it is live, and the context that it comes from is done")
-				}
-			})
+			_, wait := locktest.BeginEnd(outer.Context(), func() { e.must(outer.Release(e.ctx())) })
+			if inner.Context().Err() == nil {
+				t.Error("it is live, and the context that it comes from is done")
+			}
+			wait()
 			e.must(inner.Release(e.ctx()))
-			drop()
 		}
 	})
 }
@@ -77,20 +45,18 @@ func TestReleaseTellsFirst(t *testing.T) {
 				if by == "release" {
 					end = func() { e.must(s.Release(e.ctx())) }
 				}
-				all, drop := manyFrom(s.Context())
-				whileEnding(s.Context(), end, func() {
-					e.must(s.Release(e.ctx()))
-					next, err := other.Mutex("a").TryAcquire(e.ctx())
-					e.must(err)
-					for _, ctx := range all {
-						if ctx.Err() == nil {
-							t.Errorf("%s: what comes from the released session is live while another holds the lock", by)
-							break
-						}
+				all, wait := locktest.BeginEnd(s.Context(), end)
+				e.must(s.Release(e.ctx()))
+				next, err := other.Mutex("a").TryAcquire(e.ctx())
+				e.must(err)
+				for _, ctx := range all {
+					if ctx.Err() == nil {
+						t.Errorf("%s: what comes from the released session is live while another holds the lock", by)
+						break
 					}
-					e.must(next.Release(e.ctx()))
-				})
-				drop()
+				}
+				e.must(next.Release(e.ctx()))
+				wait()
 				cancel()
 			}
 		}
@@ -103,13 +69,11 @@ func TestDrainingUnderWay(t *testing.T) {
 		l := e.locker(holdfast.WithDrain(time.Hour))
 		for range 20 {
 			s := e.acquire(l.Mutex("a"))
-			_, drop := manyFrom(s.Context())
-			whileEnding(s.Context(), func() { e.must(s.Release(e.ctx())) }, func() {
-				if !draining(s) {
-					t.Error("the session has ended, and does not drain")
-				}
-			})
-			drop()
+			_, wait := locktest.BeginEnd(s.Context(), func() { e.must(s.Release(e.ctx())) })
+			if !draining(s) {
+				t.Error("the session has ended, and does not drain")
+			}
+			wait()
 		}
 	})
 }

@@ -2,25 +2,11 @@ package endctx_test
 
 import (
 	"context"
-	"runtime"
 	"testing"
 
 	"github.com/holdfast-go/holdfast/internal/endctx"
+	"github.com/holdfast-go/holdfast/internal/locktest"
 )
-
-// manyFrom has many contexts come from ctx, so that it takes a while to tell them all.
-func manyFrom(ctx context.Context) (drop func()) {
-	var cancels []context.CancelFunc
-	for range 20_000 {
-		_, cancel := context.WithCancel(ctx)
-		cancels = append(cancels, cancel)
-	}
-	return func() {
-		for _, cancel := range cancels {
-			cancel()
-		}
-	}
-}
 
 // during is a parent that has something happen just before it is first looked at.
 type during struct {
@@ -41,23 +27,18 @@ func (d *during) Err() error {
 func TestEndWhileNeeded(t *testing.T) {
 	for range 20 {
 		outer := newOwner("outer", context.Background())
-		drop := manyFrom(&outer.ctx)
 		p := &during{Context: &outer.ctx}
 		inner := newOwner("inner", p)
-		ended := make(chan struct{})
+		var wait func()
 		p.first = func() {
 			_ = inner.ctx.Done()
-			go func() { outer.ctx.End(errEnded); close(ended) }()
-			for outer.ctx.Noted() == nil {
-				runtime.Gosched()
-			}
+			_, wait = locktest.BeginEnd(&outer.ctx, func() { outer.ctx.End(errEnded) })
 		}
 		if inner.ctx.Err() == nil {
 			t.Error("it is live, and the parent has ended")
 		}
-		<-ended
+		wait()
 		<-inner.ctx.Done()
-		drop()
 	}
 }
 
@@ -67,21 +48,15 @@ func TestDelayedWhileOuterEnds(t *testing.T) {
 	for range 20 {
 		outer := newOwner("outer", context.Background())
 		between, stop := context.WithCancel(&outer.ctx)
-		drop := manyFrom(&outer.ctx)
 		d := endctx.NewDelayed(between, &outer.ctx, 1<<40, errOver)
 		d.Watch()
-		ended := make(chan struct{})
-		go func() { outer.ctx.End(errEnded); close(ended) }()
-		for outer.ctx.Noted() == nil {
-			runtime.Gosched()
-		}
+		_, wait := locktest.BeginEnd(&outer.ctx, func() { outer.ctx.End(errEnded) })
 		if d.Err() == nil {
 			t.Error("it is live, and the outer one has ended")
 		}
-		<-ended
+		wait()
 		<-d.Done()
 		stop()
-		drop()
 	}
 }
 

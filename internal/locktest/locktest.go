@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -32,6 +33,27 @@ func Main(m *testing.M) {
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
+
+// BeginEnd ends ctx by end, and returns while the goroutine that does so is still telling what comes from ctx: all
+// are many contexts that do, which takes it a while. wait waits for end.
+func BeginEnd(ctx context.Context, end func()) (all []context.Context, wait func()) {
+	var cancels []context.CancelFunc
+	for range 20_000 {
+		child, cancel := context.WithCancel(ctx)
+		all, cancels = append(all, child), append(cancels, cancel)
+	}
+	ended := make(chan struct{})
+	go func() { end(); close(ended) }() // waited for by wait
+	for ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	return all, func() {
+		<-ended
+		for _, cancel := range cancels {
+			cancel()
+		}
+	}
+}
 
 // Eventually waits, in steps, until the condition holds.
 func Eventually(t testing.TB, what string, cond func() bool) {

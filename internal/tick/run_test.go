@@ -3,12 +3,12 @@ package tick_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"testing"
 	"time"
 
 	"github.com/holdfast-go/holdfast"
 	"github.com/holdfast-go/holdfast/holdfasttest"
+	"github.com/holdfast-go/holdfast/internal/locktest"
 )
 
 // TestRunGoesOn: the end of the caller's context ends the context of the run, but its lock is renewed
@@ -116,20 +116,11 @@ func TestRunEndsWithItsSession(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, _ := holdfast.FromContext(run.Context())
-			for range 10_000 { // it takes a while to tell so many
-				ctx, cancel := context.WithCancel(s.Context())
-				defer cancel()
-				_ = ctx
-			}
-			released := make(chan error, 1)
-			go func() { released <- s.Release(t.Context()) }()
-			for s.Context().Err() == nil {
-				runtime.Gosched()
-			}
+			_, wait := locktest.BeginEnd(s.Context(), func() { must(t, s.Release(t.Context())) })
 			if run.Context().Err() == nil {
 				t.Error("the run is live, and its session has ended")
 			}
-			must(t, <-released)
+			wait()
 			must(t, run.End())
 		}
 	})
