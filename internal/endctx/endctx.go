@@ -69,12 +69,18 @@ func (c *Context[O]) Done() <-chan struct{} {
 }
 
 // Err looks at the clock and at the parent.
-func (c *Context[O]) Err() error {
+func (c *Context[O]) Err() error { return c.look(true) }
+
+// peek is Err that waits for nobody: it may miss the end of a context of package context between this one and the
+// Context that has ended.
+func (c *Context[O]) peek() error { return c.look(false) }
+
+func (c *Context[O]) look(mayWait bool) error {
 	if err := c.Noted(); err != nil {
 		return err
 	}
 	c.owner.Look()
-	if c.poll(true) {
+	if c.poll(mayWait) && mayWait {
 		settle(c.parent)
 	}
 	return c.Noted()
@@ -165,16 +171,6 @@ func (c *Context[O]) end(end *state) {
 	if d, ok := c.parent.(*Delayed); ok {
 		d.stop()
 	}
-}
-
-// peek is Err that waits for nobody: it may miss the end of a context of package context between this one and the
-// Context that has ended.
-func (c *Context[O]) peek() error {
-	if c.Noted() == nil {
-		c.owner.Look()
-		c.poll(false)
-	}
-	return c.Noted()
 }
 
 // errOf is the Err of a context, of one of this package without a wait unless it may wait.

@@ -151,7 +151,7 @@ type Lease struct {
 type Grant struct {
 	store.Reply
 	Sent, Now  time.Duration
-	Waited     bool // the request was sent when it began to wait: it is held from now on
+	From       time.Duration // when it is held from
 	UID        uuid.UUID
 	ID         *store.ID
 	Above      int64  // the largest fence of sessions that had permits in this process: its own is larger
@@ -169,11 +169,7 @@ func New(lock *Lock, to Taker, g Grant) *Lease {
 	}
 	l.notPassable = l.terms.HasToken || g.Ahead
 	l.hasChannel.Store(g.HasChannel)
-	from := g.Sent
-	if g.Waited {
-		from = g.Now
-	}
-	l.holder = to.Take(l, from, l.fence)
+	l.holder = to.Take(l, g.From, l.fence)
 	l.id.Store(g.ID)
 	l.trust = trust.Granted(&l.terms.Terms, l.pace(), g.Sent, g.Now, g.TTL)
 	l.confirmed()

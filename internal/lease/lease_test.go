@@ -92,7 +92,7 @@ func (w *world) granted(h *hold) *Lease {
 	id := store.NewID(w.lock.Keys(), uid.String(), "")
 	return New(&w.lock, h, Grant{
 		Reply: store.Reply{Status: store.Held, TTL: 10 * time.Second, Fence: 1000},
-		Sent:  now, Now: now, UID: uid, ID: &id, HasChannel: true, Epoch: w.epoch,
+		Sent:  now, From: now, Now: now, UID: uid, ID: &id, HasChannel: true, Epoch: w.epoch,
 	})
 }
 

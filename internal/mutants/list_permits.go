@@ -59,7 +59,7 @@ var permitMutants = []mutant{
 	{"one who asks beside another overtakes one that wants more", "internal/queue/queue.go",
 		" && w.terms().Same(q.first.terms())", "", ofPermits + "TestFreeInOrder"},
 	{"one who asks for permits that its process holds overtakes others of it", "internal/queue/queue.go",
-		" && q.leases.room(w.terms()); w = w.next {", "; w = w.next {", "internal/queue:TestSpread"},
+		" || !q.leases.room(q.first.terms())", "", "internal/queue:TestSpread"},
 	{"one who asks beside another waits for longer than its limit", "internal/queue/ask.go",
 		"w.bound(0)", "w.bound(firstTry)", ofPermits + "TestFreeWaitTimeout"},
 	{"one who asked beside another leaves that one's place in Redis", "internal/queue/ask.go",

@@ -123,7 +123,7 @@ func (qs *Queues) answered(w *Waiter, a *Attempt, sent time.Duration, r store.Re
 		if a.queued { // the grant itself, of which no message came in time
 			w.How = Granted
 		}
-		l, err = qs.hold(a, w, sent, r)
+		l, err = qs.hold(a, w, sent, sent, r)
 	default:
 		err = fmt.Errorf("the attempt was withdrawn (status %d)", r.Status)
 	}
@@ -221,7 +221,7 @@ func (qs *Queues) Resume(w *Waiter) (lease.Holder, error) {
 		w.To.NoExpiry() // the key had no expiry, and keeps none: a renewal would give it one
 	}
 	qs.mu.Lock()
-	l, err := qs.hold(a, w, got.Sent, got.Reply)
+	l, err := qs.hold(a, w, got.Sent, got.Sent, got.Reply)
 	qs.mu.Unlock()
 	if err != nil {
 		return nil, err

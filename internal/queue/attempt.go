@@ -122,9 +122,8 @@ func (a *Attempt) interval(r store.Reply) time.Duration {
 	return d
 }
 
-// hold makes the lease of a grant that came after sent, held by w. If sent is that of the answer by which w began to
-// wait, a message told of the grant. Called with mu held.
-func (qs *Queues) hold(a *Attempt, w *Waiter, sent time.Duration, r store.Reply) (*lease.Lease, error) {
+// hold makes the lease of a grant that came after sent, held by w from that time on. Called with mu held.
+func (qs *Queues) hold(a *Attempt, w *Waiter, sent, from time.Duration, r store.Reply) (*lease.Lease, error) {
 	now := qs.Now()
 	r.Others = r.Others || a.others
 	id := a.ID // a pointer into the attempt would keep all of it for as long as the lease
@@ -133,7 +132,7 @@ func (qs *Queues) hold(a *Attempt, w *Waiter, sent time.Duration, r store.Reply)
 		above = q.leases.beside().Fence // a lease may have been passed on while the answer was on its way
 	}
 	l := lease.New(a.lock, w.To, lease.Grant{
-		Reply: r, Sent: sent, Now: now, Waited: sent == a.sent && a.queued, UID: a.uid, ID: &id, Above: above,
+		Reply: r, Sent: sent, From: from, Now: now, UID: a.uid, ID: &id, Above: above,
 		InDoubt: a.inDoubt || a.inFlight > 0, HasChannel: a.Channel != "", Epoch: a.epoch,
 	})
 	if err := a.tooLate(now, sent, r.TTL); err != nil {
@@ -191,7 +190,7 @@ func (qs *Queues) claim(w *Waiter) bool {
 	if w.terms().NoExpiry || trust.NearlyOver(left, claim) {
 		return false
 	}
-	l, err := qs.hold(a, w, a.sent, store.Reply{Status: store.Held, TTL: claim, Fence: g.fence, Others: g.others, Ahead: g.ahead})
+	l, err := qs.hold(a, w, a.sent, qs.Now(), store.Reply{Status: store.Held, TTL: claim, Fence: g.fence, Others: g.others, Ahead: g.ahead})
 	if err != nil {
 		return false
 	}

@@ -52,7 +52,7 @@ func (r *rig) leased(name string) *session {
 	id := store.NewID(c.Lock.Keys(), uid.String(), "")
 	l := lease.New(c.Lock, c, lease.Grant{
 		Reply: store.Reply{Status: store.Held, TTL: c.terms.TTL, Fence: 1000},
-		Sent:  now, Now: now, UID: uid, ID: &id, HasChannel: true, Epoch: 1,
+		Sent:  now, From: now, Now: now, UID: uid, ID: &id, HasChannel: true, Epoch: 1,
 	})
 	r.qs.mu.Lock()
 	defer r.qs.mu.Unlock()

@@ -144,7 +144,7 @@ func (qs *Queues) released(l *lease.Lease, successor *Attempt, sent time.Duratio
 	case err != nil:
 	case r.Status == store.Granted:
 		q.hasAnswered = true
-		if next, _ := qs.hold(successor, q.first, sent, r); next != nil {
+		if next, _ := qs.hold(successor, q.first, sent, sent, r); next != nil {
 			q.first.How = Granted
 			q.serve(q.first, successor, next)
 			return report

@@ -182,8 +182,11 @@ const mostAside = 2
 // number: the asker may have no place in Redis yet, and would be overtaken. Those that want as many may change
 // places, so nobody does for permits that this process holds itself. Called with mu held.
 func (q *queue) spread() {
+	if q.first == nil || !q.leases.room(q.first.terms()) {
+		return
+	}
 	n := 0
-	for w := q.first; w != nil && n < mostAside && w.terms().Same(q.first.terms()) && q.leases.room(w.terms()); w = w.next {
+	for w := q.first; w != nil && n < mostAside && w.terms().Same(q.first.terms()); w = w.next {
 		if !w.asker && !w.aside && !w.busy {
 			w.aside = true
 			w.notify()
